@@ -1,0 +1,1 @@
+//! Effects, grants, denials and receipts: what an agent may do.

@@ -1,0 +1,1 @@
+//! The local Molecule AI platform.

@@ -1,0 +1,2 @@
+//! Runs agents: WebAssembly components on wasmtime, one actor each.
+mod bindings;

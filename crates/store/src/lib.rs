@@ -1,0 +1,1 @@
+//! One durable SQLite writer, and the state of a workspace on it.

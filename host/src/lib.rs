@@ -1,0 +1,1 @@
+//! Runs an agent outside the Molecule AI platform as a first-class workspace.
