@@ -1,1 +1,51 @@
-//! Effects, grants, denials and receipts: what an agent may do.
+//! The gate: what an agent may do.
+//!
+//! Every effect that an agent has on the world outside its instance passes [`Gate::pass`], which decides, meters
+//! and records. What passes comes back as a [`Permit`], which cannot be made elsewhere or copied, and holds the very
+//! [`Act`] that was judged; a function that has an effect takes a permit. So an effect that forgot the gate does not
+//! compile, and neither does one that does something else than what was judged.
+//!
+//! What does not pass comes back as a [`Denial`]: it names the rule, and the grant that would have allowed it.
+//!
+//! ```
+//! use molecule_gate::{Act, Effect, Gate, Grants, Permit};
+//!
+//! #[derive(Debug)]
+//! struct Greet { peer: String, text: String }
+//!
+//! impl Act for Greet {
+//!     fn effect(&self) -> Effect<'_> {
+//!         Effect::CallPeer { id: &self.peer, name: None, bytes: self.text.len() }
+//!     }
+//! }
+//!
+//! fn greet(permit: Permit<Greet>) -> String {
+//!     let Greet { peer, text } = permit.into_act();
+//!     format!("{text}, {peer}")
+//! }
+//!
+//! let gate = Gate::new(Grants { peers: vec!["bob".parse()?], ..Grants::default() });
+//! let act = |peer: &str| Greet { peer: peer.into(), text: "hello".into() };
+//!
+//! assert_eq!(greet(gate.pass(act("bob"), None)?), "hello, bob");
+//!
+//! let denial = gate.pass(act("eve"), None).unwrap_err();
+//! assert_eq!(denial.grant.as_deref(), Some("--allow-peer eve"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Adding an effect is adding a variant to [`Effect`] and a row to each `match` that the compiler then points at: its
+//! [`Kind`], who must have granted it, and what it is metered by. The crate knows nothing of wasm or of the network.
+
+mod denial;
+mod effect;
+mod gate;
+mod grants;
+mod meter;
+mod receipts;
+
+pub use denial::{Denial, Rule};
+pub use effect::{Act, Effect, Kind};
+pub use gate::{Clock, Gate, Permit};
+pub use grants::{Grants, InvalidGrant, Limits, PeerGrant};
+pub use receipts::{Counts, Receipt, Receipts};
