@@ -1,2 +1,49 @@
 //! Runs agents: WebAssembly components on wasmtime, one actor each.
+//!
+//! ```text
+//!   Runtime::load(bytes) ──▶ Component ──▶ describe() ──▶ Card
+//!                                │
+//!                                ▼
+//!   Actor::spawn(component, agent, ...) ── deliver(message) ──▶ Delivery
+//!                                │
+//!                                ▼  every import call, attributed to its message
+//!                   Gate::pass ──▶ Permit ──▶ Services
+//! ```
+//!
+//! An agent gets an instance of its own: its memory, its tables, its limits. WASI 0.2 is linked with nothing granted;
+//! what it prints becomes log lines. What it may do to the world goes through the [`Gate`](molecule_gate::Gate) of its
+//! [`Agent`] and then to its [`Services`], which the embedder provides: this crate opens no socket, and no file but
+//! those of the [`AotStore`].
+//!
+//! A trap, a panic or a callback that ran out of time ends the instance, not the actor: it is built again, with
+//! backoff. [`Delivery`] says of each message whether it was handled, whether its own handler died, or whether it was
+//! a bystander.
+//!
+//! Guests run on threads of the [`Runtime`]'s own, so that one that spins holds up neither the timers nor the I/O of
+//! the embedder.
+
+mod actor;
+mod agent;
+mod aot;
 mod bindings;
+mod component;
+mod death;
+mod engine;
+mod guest;
+mod imports;
+mod instance;
+mod limits;
+mod runtime;
+mod services;
+mod stdio;
+pub mod wit;
+
+pub use actor::{Actor, ActorOptions, ActorState, Delivery, Restarts};
+pub use agent::{Agent, AgentEvent, Line, LineSource, Observer};
+pub use aot::AotStore;
+pub use component::{Component, LoadError};
+pub use death::{Cause, Death};
+pub use guest::Call;
+pub use limits::Limits;
+pub use runtime::{Runtime, RuntimeError};
+pub use services::{CallPeer, ListPeers, Notify, Services, SetTask};

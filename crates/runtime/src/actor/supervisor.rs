@@ -1,0 +1,465 @@
+//! The loop that runs an actor. It never waits for the guest: every callback has a deadline that is kept here, outside
+//! the instance, whose own timers do not fire while a guest holds it.
+
+use std::collections::VecDeque;
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::restarts::Deaths;
+use super::{ActorOptions, ActorState, Delivery};
+use crate::agent::{Agent, AgentEvent};
+use crate::component::Component;
+use crate::death::{Cause, Death};
+use crate::guest::Call;
+use crate::instance::{Callback, Instance, Returned};
+use crate::runtime::Runtime;
+use crate::wit::{Error, Message, Start, StartReason, StopReason};
+
+/// A message that waits for its turn.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) message: Box<Message>,
+    pub(super) alone: bool,
+    pub(super) reply: oneshot::Sender<Delivery>,
+}
+
+/// An order to the actor.
+#[derive(Debug)]
+pub(super) enum Control {
+    Pause(oneshot::Sender<()>),
+    Resume(oneshot::Sender<()>),
+    Stop(Stop),
+}
+
+/// The order to stop.
+#[derive(Debug)]
+pub(super) struct Stop {
+    pub(super) reason: StopReason,
+    /// How long what is in flight may still take.
+    pub(super) grace: Duration,
+    pub(super) done: oneshot::Sender<()>,
+}
+
+/// A callback in flight.
+struct Flight {
+    number: u64,
+    call: Arc<Call>,
+    what: What,
+    /// How long it may take.
+    time: Duration,
+    /// When its time is up, or, once it was canceled, when its grace is.
+    deadline: Instant,
+    /// Set once it was canceled: answers when the instance still takes turns.
+    pong: Option<oneshot::Receiver<()>>,
+}
+
+/// On whose behalf a callback flies.
+enum What {
+    Start,
+    Message { alone: bool, reply: oneshot::Sender<Delivery> },
+    Tick,
+    Order(oneshot::Sender<()>),
+}
+
+/// Where the instance stands.
+enum Life {
+    /// There is none; the next is built at this instant.
+    Until(Instant),
+    /// Built, and `on-start` has not returned.
+    Starting,
+    /// It takes callbacks.
+    Running,
+    /// There is none and there will be none: `on-start` refused.
+    Refused,
+}
+
+/// Whose doing a death was.
+enum Blame {
+    /// That of the one in flight, if there was only one; else nobody can tell.
+    Unknown,
+    /// That of the flight of this number: its time was up, and the instance took turns all the while.
+    Flight(u64),
+}
+
+/// A callback's end, by the number of its flight; `None` when the instance ended first.
+type Return = Pin<Box<dyn Future<Output = (u64, Option<Returned>)> + Send>>;
+
+pub(super) struct Supervisor {
+    runtime: Runtime,
+    component: Component,
+    agent: Arc<Agent>,
+    options: ActorOptions,
+    state: watch::Sender<ActorState>,
+
+    life: Life,
+    instance: Option<Instance>,
+    born: Instant,
+    deaths: Deaths,
+    /// Why the next instance starts.
+    reason: StartReason,
+
+    queue: VecDeque<Job>,
+    orders: VecDeque<(Callback, oneshot::Sender<()>)>,
+    flights: Vec<Flight>,
+    returns: FuturesUnordered<Return>,
+    next_number: u64,
+    next_tick: Option<Instant>,
+    paused: bool,
+}
+
+impl Supervisor {
+    pub(super) fn new(
+        runtime: Runtime,
+        component: Component,
+        agent: Arc<Agent>,
+        reason: StartReason,
+        options: ActorOptions,
+        state: watch::Sender<ActorState>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            runtime,
+            component,
+            agent,
+            deaths: Deaths::new(options.restarts),
+            next_tick: options.tick.map(|every| now + every),
+            options,
+            state,
+            life: Life::Until(now),
+            instance: None,
+            born: now,
+            reason,
+            queue: VecDeque::new(),
+            orders: VecDeque::new(),
+            flights: Vec::new(),
+            returns: FuturesUnordered::new(),
+            next_number: 0,
+            paused: false,
+        }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        mut jobs: mpsc::Receiver<Job>,
+        mut control: mpsc::UnboundedReceiver<Control>,
+    ) {
+        loop {
+            self.launch();
+            let wake = self.next_wake();
+            tokio::select! {
+                // What has returned counts as returned, also when its instance died right after.
+                biased;
+                Some((number, returned)) = self.returns.next(), if !self.returns.is_empty() => {
+                    self.returned(number, returned);
+                }
+                death = ended(self.instance.as_mut()) => self.died(&death, &Blame::Unknown),
+                order = control.recv() => match order {
+                    Some(Control::Pause(done)) => self.pause(done),
+                    Some(Control::Resume(done)) => self.resume(done),
+                    Some(Control::Stop(stop)) => return self.stop(stop).await,
+                    // Nobody holds the actor any more: there is nobody to stop for.
+                    None => return,
+                },
+                // One beyond those in flight; the others wait in the channel, which is the mailbox.
+                Some(job) = jobs.recv(), if self.queue.is_empty() => self.queue.push_back(job),
+                () = until(wake) => self.time_passed(),
+            }
+        }
+    }
+
+    /// Starts all that may be started now.
+    fn launch(&mut self) {
+        let now = Instant::now();
+        match self.life {
+            Life::Until(at) if at <= now => self.build(),
+            Life::Running => {
+                while self.flights.len() < self.options.concurrency.max(1) && self.launch_next(now) {}
+            }
+            // Whoever waits is told.
+            Life::Refused => {
+                self.queue.clear();
+                self.orders.clear();
+            }
+            Life::Until(_) | Life::Starting => {}
+        }
+    }
+
+    /// Builds an instance and calls `on-start`.
+    fn build(&mut self) {
+        let limits = self.options.limits.clone();
+        self.instance = Some(Instance::spawn(&self.runtime, &self.component, self.agent.clone(), limits));
+        self.born = Instant::now();
+        self.life = Life::Starting;
+        let start = Start {
+            reason: std::mem::replace(&mut self.reason, StartReason::Restart),
+            identity: self.agent.identity.clone(),
+            config: self.agent.config.clone(),
+            instructions: self.agent.instructions.clone(),
+        };
+        self.fly(Callback::Start(start), What::Start, self.options.start_time);
+    }
+
+    /// Starts the next callback, if there is one that may run beside those in flight.
+    fn launch_next(&mut self, now: Instant) -> bool {
+        if self.flights.iter().any(|flight| matches!(flight.what, What::Message { alone: true, .. })) {
+            return false;
+        }
+        let time = self.options.callback_time;
+        if let Some((callback, done)) = self.orders.pop_front() {
+            self.fly(callback, What::Order(done), time);
+            return true;
+        }
+        if let Some(every) = self.tick_due(now) {
+            // From now, not from when it was due: ticks that were missed are not made up for.
+            self.next_tick = Some(now + every);
+            self.fly(Callback::Tick, What::Tick, time);
+            return true;
+        }
+        let flying = !self.flights.is_empty();
+        match self.queue.pop_front_if(|job| !(job.alone && flying)) {
+            Some(Job { message, alone, reply }) => {
+                self.fly(Callback::Message(message), What::Message { alone, reply }, time);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn tick_due(&self, now: Instant) -> Option<Duration> {
+        let due = self.next_tick? <= now && !self.paused;
+        let ticking = self.flights.iter().any(|flight| matches!(flight.what, What::Tick));
+        self.options.tick.filter(|_| due && !ticking)
+    }
+
+    /// Sends a callback off, with so much time to return.
+    fn fly(&mut self, callback: Callback, what: What, time: Duration) {
+        let Some(instance) = &self.instance else { return };
+        let message = match &callback {
+            Callback::Message(message) => Some(message.id.clone()),
+            _ => None,
+        };
+        let call = Call::new(callback.name(), message);
+        let number = self.next_number;
+        self.next_number += 1;
+        let returned = instance.call(callback, call.clone());
+        self.returns.push(Box::pin(async move { (number, returned.await.ok()) }));
+        self.flights.push(Flight { number, call, what, time, deadline: Instant::now() + time, pong: None });
+    }
+
+    fn land(&mut self, number: u64) -> Option<Flight> {
+        let index = self.flights.iter().position(|flight| flight.number == number)?;
+        Some(self.flights.swap_remove(index))
+    }
+
+    /// A callback has ended. One that was canceled returned too late: its output is dropped.
+    fn returned(&mut self, number: u64, returned: Option<Returned>) {
+        // Without a result its instance is ending, which is heard separately and lands all flights at once.
+        let Some(returned) = returned else { return };
+        let Some(flight) = self.land(number) else { return };
+        let canceled = flight.pong.is_some();
+        if canceled && !matches!(flight.what, What::Start) {
+            let death = Death::of(flight.timed_out());
+            flight.land(&death);
+            return;
+        }
+        match flight.what {
+            What::Start => match returned {
+                Ok(_) => self.started(),
+                Err(error) => self.refused(error),
+            },
+            What::Message { reply, .. } => {
+                if self.deaths.recovered() {
+                    self.event(AgentEvent::Recovered);
+                }
+                let _ = reply.send(Delivery::Handled(returned));
+            }
+            What::Tick => {
+                if let Err(error) = returned {
+                    self.event(AgentEvent::TickFailed(error));
+                }
+            }
+            What::Order(done) => {
+                let _ = done.send(());
+            }
+        }
+    }
+
+    fn started(&mut self) {
+        self.life = Life::Running;
+        self.state.send_replace(ActorState::Running);
+        self.event(AgentEvent::Started);
+    }
+
+    /// `on-start` returned an error. The first time that is the end; an agent that has started before is tried again.
+    fn refused(&mut self, error: Error) {
+        let first = matches!(*self.state.borrow(), ActorState::Starting);
+        if first {
+            self.instance = None;
+            self.life = Life::Refused;
+            self.state.send_replace(ActorState::Refused(error.clone()));
+            self.event(AgentEvent::Refused(error));
+        } else {
+            self.died(&Death::of(Cause::StartFailed(format!("{error:?}"))), &Blame::Unknown);
+        }
+    }
+
+    /// The instance has ended, or must: lands what was in flight, and builds another one after a while.
+    fn died(&mut self, death: &Death, blame: &Blame) {
+        self.instance = None;
+        let now = Instant::now();
+        let (backoff, wedged) = self.deaths.count(self.born, now);
+        self.life = Life::Until(now + backoff);
+        if !matches!(*self.state.borrow(), ActorState::Starting) {
+            self.state.send_replace(ActorState::Restarting);
+        }
+        self.event(AgentEvent::Died { death: death.clone(), backoff });
+        if wedged {
+            self.event(AgentEvent::Wedged { death: death.clone() });
+        }
+        let alone = self.flights.len() == 1;
+        for flight in self.flights.drain(..) {
+            match blame {
+                Blame::Flight(number) if *number == flight.number => flight.land(death),
+                Blame::Flight(_) => flight.bystand(),
+                Blame::Unknown if alone => flight.land(death),
+                Blame::Unknown => flight.suspect(death),
+            }
+        }
+    }
+
+    /// When something has to be done although nothing comes.
+    fn next_wake(&self) -> Option<Instant> {
+        let deadline = self.flights.iter().map(|flight| flight.deadline).min();
+        let own = match self.life {
+            Life::Until(at) => Some(at),
+            Life::Running if self.flights.len() < self.options.concurrency.max(1) => {
+                self.next_tick.filter(|_| !self.paused)
+            }
+            _ => None,
+        };
+        deadline.into_iter().chain(own).min()
+    }
+
+    /// Cancels callbacks whose time is up, and kills the instance of one that does not heed it.
+    fn time_passed(&mut self) {
+        let now = Instant::now();
+        let grace = self.options.cancel_grace;
+        for flight in &mut self.flights {
+            if flight.deadline > now {
+                continue;
+            }
+            match &mut flight.pong {
+                None => {
+                    flight.call.canceled.cancel();
+                    flight.deadline = now + grace;
+                    flight.pong = self.instance.as_ref().map(Instance::ping);
+                }
+                Some(pong) => {
+                    let takes_turns = pong.try_recv().is_ok();
+                    let blame = if takes_turns { Blame::Flight(flight.number) } else { Blame::Unknown };
+                    let death = Death::of(flight.timed_out());
+                    self.died(&death, &blame);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn pause(&mut self, done: oneshot::Sender<()>) {
+        self.paused = true;
+        self.orders.push_back((Callback::Pause, done));
+    }
+
+    fn resume(&mut self, done: oneshot::Sender<()>) {
+        self.paused = false;
+        self.next_tick = self.options.tick.map(|every| Instant::now() + every);
+        self.orders.push_back((Callback::Resume, done));
+    }
+
+    /// Lets what is in flight end, within its grace, and says goodbye.
+    async fn stop(mut self, Stop { reason, grace, done }: Stop) {
+        // Whoever waits is told.
+        self.queue.clear();
+        self.orders.clear();
+        let give_up = Instant::now() + grace;
+        while !self.flights.is_empty() {
+            tokio::select! {
+                biased;
+                Some((number, returned)) = self.returns.next(), if !self.returns.is_empty() => {
+                    self.returned(number, returned);
+                }
+                death = ended(self.instance.as_mut()) => self.died(&death, &Blame::Unknown),
+                () = until(Some(give_up)) => break,
+            }
+        }
+        for flight in self.flights.drain(..) {
+            flight.call.canceled.cancel();
+        }
+        if let (Life::Running, Some(instance)) = (&self.life, &mut self.instance) {
+            let said = instance.call(Callback::Stop(reason), Call::new("on-stop", None));
+            tokio::select! {
+                _ = said => {}
+                death = instance.ended() => tracing::warn!("on-stop: {death}"),
+                () = tokio::time::sleep(self.options.stop_time) => {
+                    tracing::warn!("on-stop did not return within {:?}", self.options.stop_time);
+                }
+            }
+        }
+        self.instance = None;
+        self.state.send_replace(ActorState::Stopped);
+        self.event(AgentEvent::Stopped);
+        let _ = done.send(());
+    }
+
+    fn event(&self, event: AgentEvent) {
+        self.agent.observer.event(event);
+    }
+}
+
+impl Flight {
+    fn timed_out(&self) -> Cause {
+        Cause::TimedOut { callback: self.call.callback, limit: self.time }
+    }
+
+    /// It died, and it was its own doing.
+    fn land(self, death: &Death) {
+        if let What::Message { reply, .. } = self.what {
+            let _ = reply.send(Delivery::Died(death.clone()));
+        }
+    }
+
+    /// It died with others, and nobody can tell whose doing it was.
+    fn suspect(self, death: &Death) {
+        if let What::Message { reply, .. } = self.what {
+            let _ = reply.send(Delivery::Suspect(death.clone()));
+        }
+    }
+
+    /// It died of another one's doing.
+    fn bystand(self) {
+        if let What::Message { reply, .. } = self.what {
+            let _ = reply.send(Delivery::Bystander);
+        }
+    }
+}
+
+async fn ended(instance: Option<&mut Instance>) -> Death {
+    match instance {
+        Some(instance) => instance.ended().await,
+        None => pending().await,
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,115 @@
+//! What stands in the store of an instance, and the calls under way in it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use wasmtime::AsContextMut;
+use wasmtime::component::{GuestTaskId, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::agent::{Agent, LineSource};
+use crate::limits::{Limiter, Limits};
+use crate::stdio::LogStream;
+
+/// Bytes of randomness that a guest may ask for at once.
+const MAX_RANDOM: u64 = 64 * 1024;
+
+/// Calls that have returned and are still remembered: work that they left behind is still theirs.
+const REMEMBERED: usize = 256;
+
+/// A callback under way.
+#[derive(Debug)]
+pub struct Call {
+    /// The callback's name, such as `on-message`.
+    pub callback: &'static str,
+    /// The id of the message that is being handled, if one is.
+    pub message: Option<String>,
+    /// Ends when the call is canceled: whatever waits on its behalf gives up then.
+    pub canceled: CancellationToken,
+}
+
+impl Call {
+    pub(crate) fn new(callback: &'static str, message: Option<String>) -> Arc<Self> {
+        Arc::new(Self { callback, message, canceled: CancellationToken::new() })
+    }
+}
+
+/// The data of an instance's store.
+pub(crate) struct Guest {
+    pub(crate) agent: Arc<Agent>,
+    pub(crate) limiter: Limiter,
+    pub(crate) stderr: LogStream,
+    stdout: LogStream,
+    calls: Calls,
+    wasi: WasiCtx,
+    table: ResourceTable,
+}
+
+impl Guest {
+    /// WASI with nothing granted: no file, no socket, no name, no environment, no argument.
+    pub(crate) fn new(agent: Arc<Agent>, limits: Limits) -> Self {
+        let stdout = LogStream::new(LineSource::Stdout, agent.observer.clone());
+        let stderr = LogStream::new(LineSource::Stderr, agent.observer.clone());
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(stdout.clone())
+            .stderr(stderr.clone())
+            .max_random_size(MAX_RANDOM)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false);
+        Self {
+            agent,
+            limiter: Limiter::new(limits),
+            stdout,
+            stderr,
+            calls: Calls::default(),
+            wasi: wasi.build(),
+            table: ResourceTable::new(),
+        }
+    }
+
+    pub(crate) fn began(&mut self, task: GuestTaskId, call: Arc<Call>) {
+        self.calls.running.insert(task, call);
+    }
+
+    pub(crate) fn ended(&mut self, task: GuestTaskId) {
+        self.calls.ended.push_back(task);
+        if self.calls.ended.len() > REMEMBERED
+            && let Some(oldest) = self.calls.ended.pop_front()
+        {
+            self.calls.running.remove(&oldest);
+        }
+    }
+
+    /// Writes out the last lines, should they lack an end.
+    pub(crate) fn finish_output(&self) {
+        self.stdout.finish();
+        self.stderr.finish();
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Which task of the component model is which call.
+#[derive(Default)]
+struct Calls {
+    running: HashMap<GuestTaskId, Arc<Call>>,
+    ended: VecDeque<GuestTaskId>,
+}
+
+/// Whose import call this is. Must be asked on entry, before anything is awaited: after that the stack is gone.
+pub(crate) fn caller(
+    mut store: impl AsContextMut<Data = Guest>,
+) -> wasmtime::Result<(Arc<Agent>, Option<Arc<Call>>)> {
+    let mut store = store.as_context_mut();
+    // Youngest first: the last is the callback that the host started.
+    let root = store.async_call_stack()?.last();
+    let guest = store.data();
+    let call = root.and_then(|task| guest.calls.running.get(&task).cloned());
+    Ok((guest.agent.clone(), call))
+}

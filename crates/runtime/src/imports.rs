@@ -1,0 +1,217 @@
+//! The imports of an agent: find out whose call it is, pass the gate, hand it to the services.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use molecule_gate::{Act, Denial, Permit, Rule};
+use wasmtime::component::{Access, Accessor, HasSelf, Linker};
+
+use crate::agent::{Agent, Line, LineSource};
+use crate::bindings::molecule::agent::{log, messages, peers, time, types, workspace};
+use crate::guest::{Call, Guest, caller};
+use crate::services::{CallPeer, ListPeers, Notify, SetTask};
+use crate::wit::{self, Backoff, CallOptions, Content, Error, Identity, Level, Peer, PeerRef, Reply, Sent};
+
+/// How long `peers.call` waits where the agent does not say.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Links everything that an agent may import: WASI 0.2 and `molecule:agent`.
+pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    types::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    workspace::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    messages::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    peers::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    log::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    time::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
+}
+
+impl types::Host for Guest {}
+impl workspace::Host for Guest {}
+impl messages::Host for Guest {}
+impl peers::Host for Guest {}
+impl log::Host for Guest {}
+impl time::Host for Guest {}
+
+/// An import call, on entry.
+struct Import {
+    agent: Arc<Agent>,
+    call: Arc<Call>,
+}
+
+impl Import {
+    fn enter(access: Access<'_, Guest, HasSelf<Guest>>) -> wasmtime::Result<Self> {
+        let (agent, call) = caller(access)?;
+        // A task that nobody started: work that outlived everything it was done for.
+        let call = call.unwrap_or_else(|| Call::new("background", None));
+        Ok(Self { agent, call })
+    }
+
+    fn enter_async(accessor: &Accessor<Guest, HasSelf<Guest>>) -> wasmtime::Result<Self> {
+        accessor.with(Self::enter)
+    }
+
+    fn pass<A: Act>(&self, act: A) -> Result<Permit<A>, Error> {
+        self.agent.gate.pass(act, self.call.message.as_deref()).map_err(denied)
+    }
+
+    /// Does the work, or gives up when the call is canceled.
+    async fn unless_canceled<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            () = self.call.canceled.cancelled() => Err(Error::Canceled(Sent::Maybe)),
+            done = work => done,
+        }
+    }
+}
+
+/// The gate's denial, in the words of the contract.
+fn denied(denial: Denial) -> Error {
+    match denial.rule {
+        Rule::Size => Error::TooLarge(denial.to_string()),
+        Rule::Rate { retry_after } => Error::RateLimited(Backoff {
+            message: denial.to_string(),
+            retry_after_ms: u32::try_from(retry_after.as_millis()).ok(),
+        }),
+        Rule::NotStarted | Rule::Peer => Error::Denied(wit::Denial {
+            rule: denial.rule.name().to_owned(),
+            message: denial.message,
+            grant: denial.grant,
+        }),
+    }
+}
+
+impl workspace::HostWithStore<Guest> for HasSelf<Guest> {
+    fn me(host: Access<'_, Guest, Self>) -> wasmtime::Result<Identity> {
+        Ok(Import::enter(host)?.agent.identity.clone())
+    }
+
+    fn config(host: Access<'_, Guest, Self>, key: String) -> wasmtime::Result<Option<String>> {
+        let import = Import::enter(host)?;
+        let value = import.agent.config.iter().rev().find(|(name, _)| *name == key);
+        Ok(value.map(|(_, value)| value.clone()))
+    }
+
+    fn set_task(host: Access<'_, Guest, Self>, task: Option<String>) -> wasmtime::Result<Result<(), Error>> {
+        let import = Import::enter(host)?;
+        Ok(import.pass(SetTask { task }).map(|permit| import.agent.services.set_task(permit)))
+    }
+}
+
+impl messages::HostWithStore<Guest> for HasSelf<Guest> {
+    async fn notify(
+        accessor: &Accessor<Guest, Self>,
+        content: Content,
+    ) -> wasmtime::Result<Result<(), Error>> {
+        let import = Import::enter_async(accessor)?;
+        Ok(import
+            .unless_canceled(async {
+                let permit = import.pass(Notify { content })?;
+                import.agent.services.notify(permit, &import.call).await
+            })
+            .await)
+    }
+}
+
+impl peers::HostWithStore<Guest> for HasSelf<Guest> {
+    async fn list(accessor: &Accessor<Guest, Self>) -> wasmtime::Result<Result<Vec<Peer>, Error>> {
+        let import = Import::enter_async(accessor)?;
+        Ok(import
+            .unless_canceled(async {
+                let permit = import.pass(ListPeers)?;
+                let mut peers = import.agent.services.list_peers(permit, &import.call).await?;
+                // What may not be called is not shown either.
+                let grants = import.agent.gate.grants();
+                peers.retain(|peer| grants.allow_peer(&peer.id, Some(&peer.name)));
+                Ok(peers)
+            })
+            .await)
+    }
+
+    async fn call(
+        accessor: &Accessor<Guest, Self>,
+        peer: String,
+        content: Content,
+        options: CallOptions,
+    ) -> wasmtime::Result<Result<Reply, Error>> {
+        let import = Import::enter_async(accessor)?;
+        let timeout = options.timeout_ms.map_or(CALL_TIMEOUT, |ms| Duration::from_millis(ms.into()));
+        Ok(import
+            .unless_canceled(async {
+                // Without any grant nothing is looked up: the denial names the peer as the agent wrote it.
+                let peer = if import.agent.gate.grants().peers.is_empty() {
+                    PeerRef { id: peer, name: None }
+                } else {
+                    import.agent.services.resolve_peer(&peer).await?
+                };
+                let act = CallPeer { peer, content, context_id: options.context_id, timeout };
+                let permit = import.pass(act)?;
+                import.agent.services.call_peer(permit, &import.call).await
+            })
+            .await)
+    }
+}
+
+impl log::HostWithStore<Guest> for HasSelf<Guest> {
+    fn write(
+        host: Access<'_, Guest, Self>,
+        level: Level,
+        message: String,
+        fields: Vec<(String, String)>,
+    ) -> wasmtime::Result<()> {
+        let import = Import::enter(host)?;
+        let message = cut(message, Line::MAX);
+        let fields: Vec<_> = fields
+            .into_iter()
+            .take(MAX_FIELDS)
+            .map(|(name, value)| (cut(name, MAX_FIELD_BYTES), cut(value, MAX_FIELD_BYTES)))
+            .collect();
+        import.agent.observer.line(Line {
+            source: LineSource::Log,
+            level,
+            text: &message,
+            fields: &fields,
+            message: import.call.message.as_deref(),
+        });
+        Ok(())
+    }
+}
+
+/// Fields of a log line, and the bytes of each name and value.
+const MAX_FIELDS: usize = 32;
+const MAX_FIELD_BYTES: usize = 1024;
+
+/// Cuts a text to so many bytes, at a character's edge; a text that was cut ends in `…`.
+fn cut(mut text: String, max: usize) -> String {
+    if text.len() > max {
+        text.truncate(text.floor_char_boundary(max.saturating_sub("…".len())));
+        text.push('…');
+    }
+    text
+}
+
+impl time::HostWithStore<Guest> for HasSelf<Guest> {
+    async fn sleep(accessor: &Accessor<Guest, Self>, ms: u32) -> wasmtime::Result<Result<(), Error>> {
+        let import = Import::enter_async(accessor)?;
+        Ok(tokio::select! {
+            biased;
+            () = import.call.canceled.cancelled() => Err(Error::Canceled(Sent::No)),
+            () = tokio::time::sleep(Duration::from_millis(ms.into())) => Ok(()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_at_a_character() {
+        for (text, max, expected) in
+            [("short", 10, "short"), ("exactly", 7, "exactly"), ("äöüäöü", 10, "äöü…"), ("abcdef", 5, "ab…")]
+        {
+            assert_eq!(cut(text.to_owned(), max), expected);
+        }
+    }
+}

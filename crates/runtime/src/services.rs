@@ -1,0 +1,86 @@
+//! The world as an agent's imports reach it.
+
+use async_trait::async_trait;
+use molecule_gate::{Act, Effect, Permit};
+
+use crate::guest::Call;
+use crate::wit::{Content, Error, Peer, PeerRef, Reply, bytes_of};
+
+/// What the imports of one agent do, once the gate has let them pass.
+///
+/// Every function that has an effect takes the [`Permit`] of the act it does. Errors are the contract's own and go to
+/// the agent as they are.
+#[async_trait]
+pub trait Services: Send + Sync + 'static {
+    /// Writes to the user.
+    async fn notify(&self, permit: Permit<Notify>, call: &Call) -> Result<(), Error>;
+
+    /// The peers of the workspace; the runtime leaves out those that are not granted.
+    async fn list_peers(&self, permit: Permit<ListPeers>, call: &Call) -> Result<Vec<Peer>, Error>;
+
+    /// Finds the peer that an agent named by its id or its name, so that the gate can judge both. Asked only for an
+    /// agent that has been granted some peer.
+    async fn resolve_peer(&self, written: &str) -> Result<PeerRef, Error>;
+
+    /// Sends a message to a peer and waits for its answer.
+    async fn call_peer(&self, permit: Permit<CallPeer>, call: &Call) -> Result<Reply, Error>;
+
+    /// Says what the agent works on.
+    fn set_task(&self, permit: Permit<SetTask>);
+}
+
+/// Writes to the user.
+#[derive(Debug)]
+pub struct Notify {
+    /// What to write.
+    pub content: Content,
+}
+
+impl Act for Notify {
+    fn effect(&self) -> Effect<'_> {
+        Effect::Notify { bytes: bytes_of(&self.content.parts) }
+    }
+}
+
+/// Looks up the peers.
+#[derive(Debug)]
+pub struct ListPeers;
+
+impl Act for ListPeers {
+    fn effect(&self) -> Effect<'_> {
+        Effect::ListPeers
+    }
+}
+
+/// Calls a peer.
+#[derive(Debug)]
+pub struct CallPeer {
+    /// Whom.
+    pub peer: PeerRef,
+    /// What to say.
+    pub content: Content,
+    /// The conversation to continue, if any.
+    pub context_id: Option<String>,
+    /// How long to wait for the answer.
+    pub timeout: std::time::Duration,
+}
+
+impl Act for CallPeer {
+    fn effect(&self) -> Effect<'_> {
+        let bytes = bytes_of(&self.content.parts) + self.content.metadata.as_ref().map_or(0, String::len);
+        Effect::CallPeer { id: &self.peer.id, name: self.peer.name.as_deref(), bytes }
+    }
+}
+
+/// Says what the agent works on.
+#[derive(Debug)]
+pub struct SetTask {
+    /// The text; `None` clears it.
+    pub task: Option<String>,
+}
+
+impl Act for SetTask {
+    fn effect(&self) -> Effect<'_> {
+        Effect::SetTask { bytes: self.task.as_ref().map_or(0, String::len) }
+    }
+}
