@@ -26,7 +26,7 @@
 //! holder which was presumed dead and comes back changes nothing. There is no transaction across verbs: that is
 //! what lets a replicated log implement this trait as well as a local database does.
 //!
-//! [`contract`](crate::contract) holds the promises as a property test for any implementation.
+//! The cargo feature `contract` brings these promises as a property test for any implementation.
 
 use std::fmt;
 
@@ -62,7 +62,8 @@ pub enum RowKind {
     Message(Incoming),
     /// The platform's echo of a text that this workspace sent to its user; the digest is that of [`NewSend`].
     ///
-    /// It confirms the oldest begun send of that digest which has no echo yet, if there is one.
+    /// It confirms the oldest send of that digest which has no echo yet and is in doubt or has landed, if there is
+    /// one. One that has landed, too: otherwise of two equal texts the first one's echo would confirm the second.
     Echo(String),
     /// Nothing for the agent: only its id is remembered.
     Skip,
@@ -154,7 +155,8 @@ pub struct Claimed {
 /// Something to send, durable before it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSend {
-    /// Chosen by the caller, unique; a peer sees it as the message id, so that a second copy is recognised.
+    /// Chosen by the caller, unique in the workspace; a peer sees it as the message id, so that a second copy is
+    /// recognised. A send whose id is known already is not queued again.
     pub id: String,
     /// Who gets it, in a form that only the sender reads.
     pub to: String,
@@ -192,13 +194,17 @@ pub struct Unsettled {
 }
 
 /// How an attempt to send ended.
+///
+/// Where the send has an echo but did not land, the echo was that of an equal text: the next send that it may
+/// confirm gets it. If there is none, an earlier attempt has landed after all, and so has the send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settlement {
     /// The receiver has it.
     Landed,
-    /// The receiver certainly does not have it: back to [`Progress::Ready`].
+    /// The receiver certainly does not have it: back to [`Progress::Ready`], or abandoned if it was born by
+    /// [`State::intend`].
     NotSent,
-    /// It will never be sent; the reason is kept for the operator.
+    /// The receiver does not have it, and it will never be sent; the reason is kept for the operator.
     Abandoned(String),
 }
 
@@ -236,15 +242,17 @@ pub struct Backlog {
     pub dead: u64,
 }
 
-/// How long ended things are remembered. What is not ended is never dropped.
+/// How long ended things are remembered. What is not ended is never dropped, nor are the ids of a message that
+/// waits, is claimed or is a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Remembered ids, ended messages and settled sends older than this go (milliseconds).
+    /// Rows taken longer ago than this are forgotten, and with them that their messages are done; sends settled
+    /// longer ago, too (milliseconds).
     pub ended_ms: i64,
-    /// Dead letters older than this go (milliseconds).
+    /// Dead letters given up longer ago than this go (milliseconds).
     pub dead_ms: i64,
-    /// At least so many of the newest remembered ids stay whatever their age: a clock that jumped forward
-    /// must not make the host forget what it has just handled.
+    /// So many of the newest remembered rows stay whatever their age: a clock that jumped forward must not make the
+    /// host forget what it has just handled.
     pub keep_newest: u64,
 }
 
@@ -259,9 +267,9 @@ impl Default for Retention {
 /// What retention dropped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// Remembered ids.
+    /// Remembered rows.
     pub seen: u64,
-    /// Ended messages.
+    /// Of these, messages that were done.
     pub done: u64,
     /// Settled sends.
     pub sends: u64,
@@ -273,13 +281,13 @@ pub struct Dropped {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// Somebody else holds the workspace now.
-    #[error("another host took over workspace {workspace}")]
+    #[error("another host took over workspace {workspace}; stop one of the two")]
     Fenced {
         /// The workspace.
         workspace: String,
     },
     /// A message or send that the state does not hold, or not in a state in which the verb makes sense.
-    #[error("no such {what} in this state: {id}")]
+    #[error("no {what} {id} for which that makes sense: there is none, or its life has moved on; look again")]
     Unknown {
         /// `message` or `send`.
         what: &'static str,
@@ -289,6 +297,12 @@ pub enum StateError {
     /// The storage failed; nothing was changed.
     #[error(transparent)]
     Store(#[from] crate::StoreError),
+}
+
+impl From<rusqlite::Error> for StateError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 /// The state of workspaces. See the [module](self) for the lives of a message and of a send.
@@ -308,16 +322,24 @@ pub trait State: Send + Sync + fmt::Debug + 'static {
 
     /// Ends a claimed message; its answer, if any, is ready to send in the same instant. On a message that is
     /// done already: nothing, so that there is at most one answer.
-    async fn finish(&self, fence: &Fence, key: MessageKey, answer: Option<NewSend>) -> Result<(), StateError>;
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Unknown`], here and below, when there is no such message or it is elsewhere in its life, such
+    /// as waiting or dead here.
+    async fn finish(&self, fence: &Fence, key: MessageKey, answer: Option<NewSend>)
+    -> Result<(), StateError>;
 
     /// Counts a run in which the message's own handler died or timed out. It stays claimed; the runs returned are
     /// those of its next delivery.
     async fn fault(&self, fence: &Fence, key: MessageKey, reason: &str) -> Result<Runs, StateError>;
 
-    /// Puts a claimed message back in its place without blame: it was a bystander, or the host stops.
+    /// Puts a claimed message back in its place without blame: it was a bystander, or the host stops. On a waiting
+    /// message: nothing.
     async fn release(&self, fence: &Fence, key: MessageKey) -> Result<(), StateError>;
 
-    /// Gives a claimed message up: a dead letter, and the line to its sender, if any, in the same instant.
+    /// Gives a claimed message up: a dead letter, and the line to its sender, if any, in the same instant. On a dead
+    /// letter: nothing.
     async fn bury(
         &self,
         fence: &Fence,
@@ -334,9 +356,14 @@ pub trait State: Send + Sync + fmt::Debug + 'static {
     async fn unsettled(&self, fence: &Fence, max: usize) -> Result<Vec<Unsettled>, StateError>;
 
     /// A ready (or doubtful) send is under way from now on; by `until` it has landed or never will.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Unknown`] when it must not be sent (again): it is settled, its echo was seen, or it was born by
+    /// [`intend`](State::intend).
     async fn begin(&self, fence: &Fence, id: &str, until: UnixMillis) -> Result<(), StateError>;
 
-    /// Says how a send that was begun has ended. On a settled send: nothing.
+    /// Says how a send that was begun has ended. On a settled send: nothing. A ready one can be abandoned.
     async fn settle(
         &self,
         fence: &Fence,
@@ -351,10 +378,10 @@ pub trait State: Send + Sync + fmt::Debug + 'static {
     /// The dead letters, newest first, at most `max`.
     async fn dead_letters(&self, fence: &Fence, max: usize) -> Result<Vec<DeadLetter>, StateError>;
 
-    /// A dead letter waits again, its runs forgotten.
+    /// A dead letter waits again, in its old place, its runs forgotten. On a waiting or claimed message: nothing.
     async fn revive(&self, fence: &Fence, key: MessageKey) -> Result<(), StateError>;
 
-    /// A dead letter is gone (its ids stay remembered).
+    /// A dead letter is gone (its ids stay remembered). On one that is gone: nothing.
     async fn discard(&self, fence: &Fence, key: MessageKey) -> Result<(), StateError>;
 
     /// Drops what has ended long ago, and says how much.

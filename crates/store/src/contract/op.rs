@@ -1,0 +1,146 @@
+//! What a host may do to a state, at random.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+/// One step, in one of two workspaces that share the state.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    pub(super) workspace: usize,
+    pub(super) op: Op,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Op {
+    Accept {
+        rows: Vec<(u8, Kind)>,
+        cursor: Option<u8>,
+    },
+    Claim {
+        max: usize,
+    },
+    Finish {
+        message: Pick,
+        answer: Option<Text>,
+    },
+    Fault {
+        message: Pick,
+    },
+    Release {
+        message: Pick,
+    },
+    Bury {
+        message: Pick,
+        notice: Option<Text>,
+    },
+    Revive {
+        message: Pick,
+    },
+    Discard {
+        message: Pick,
+    },
+    Intend {
+        text: Text,
+    },
+    Begin {
+        send: Pick,
+    },
+    Settle {
+        send: Pick,
+        how: How,
+    },
+    Retain {
+        ended_ms: i64,
+        dead_ms: i64,
+        keep_newest: u64,
+    },
+    /// Somebody takes the lease; the holder does not know.
+    TakeOver,
+    /// A former holder tries every verb.
+    Stale,
+    /// The process dies, the state is opened anew and leased.
+    Crash,
+}
+
+/// What a row of a page is. Few ids, so that they meet again.
+#[derive(Debug, Clone)]
+pub(super) enum Kind {
+    Message { sender: u8, id: Option<u8>, body: u8 },
+    Echo { text: u8 },
+    Skip,
+}
+
+/// What is sent: a text to the user, whose copies can be seen, or something to a peer.
+#[derive(Debug, Clone)]
+pub(super) struct Text {
+    /// `None` to a peer.
+    pub(super) user_text: Option<u8>,
+    /// Under an id that was used before.
+    pub(super) known_id: bool,
+}
+
+/// One of the messages, or sends, that there are.
+#[derive(Debug, Clone)]
+pub(super) struct Pick {
+    /// Modulo their number.
+    pub(super) index: usize,
+    /// Of all, not only of those for which the verb makes sense.
+    pub(super) any: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum How {
+    Landed,
+    NotSent,
+    Abandoned,
+}
+
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = (0..2_usize, op()).prop_map(|(workspace, op)| Step { workspace, op });
+    vec(step, 1..90)
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        6 => (vec((0..40_u8, kind()), 0..6), option::of(any::<u8>()))
+            .prop_map(|(rows, cursor)| Op::Accept { rows, cursor }),
+        5 => (0..4_usize).prop_map(|max| Op::Claim { max }),
+        5 => (pick(), option::of(text())).prop_map(|(message, answer)| Op::Finish { message, answer }),
+        2 => pick().prop_map(|message| Op::Fault { message }),
+        2 => pick().prop_map(|message| Op::Release { message }),
+        2 => (pick(), option::of(text())).prop_map(|(message, notice)| Op::Bury { message, notice }),
+        1 => pick().prop_map(|message| Op::Revive { message }),
+        1 => pick().prop_map(|message| Op::Discard { message }),
+        2 => text().prop_map(|text| Op::Intend { text }),
+        4 => pick().prop_map(|send| Op::Begin { send }),
+        4 => (pick(), how()).prop_map(|(send, how)| Op::Settle { send, how }),
+        1 => (0..60_i64, 0..60_i64, 0..30_u64)
+            .prop_map(|(ended_ms, dead_ms, keep_newest)| Op::Retain { ended_ms, dead_ms, keep_newest }),
+        1 => Just(Op::TakeOver),
+        1 => Just(Op::Stale),
+        1 => Just(Op::Crash),
+    ]
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        4 => (0..3_u8, option::weighted(0.8, 0..8_u8), 0..4_u8)
+            .prop_map(|(sender, id, body)| Kind::Message { sender, id, body }),
+        2 => (0..3_u8).prop_map(|text| Kind::Echo { text }),
+        1 => Just(Kind::Skip),
+    ]
+}
+
+fn text() -> impl Strategy<Value = Text> {
+    (option::weighted(0.8, 0..3_u8), prop::bool::weighted(0.1))
+        .prop_map(|(user_text, known_id)| Text { user_text, known_id })
+}
+
+fn pick() -> impl Strategy<Value = Pick> {
+    (0..64_usize, prop::bool::weighted(0.2)).prop_map(|(index, any)| Pick { index, any })
+}
+
+fn how() -> impl Strategy<Value = How> {
+    prop_oneof![Just(How::Landed), Just(How::NotSent), Just(How::Abandoned)]
+}
