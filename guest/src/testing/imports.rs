@@ -1,0 +1,160 @@
+//! The functions that an agent calls, answered by the scripted host. Same signatures as the generated ones.
+
+use std::cell::RefCell;
+
+use super::host::{Event, Host};
+use crate::{Denial, Error};
+
+thread_local! {
+    /// The hosts that this thread is in, the innermost last.
+    static ENTERED: RefCell<Vec<Host>> = const { RefCell::new(Vec::new()) };
+}
+
+/// While it lives, calls of the host go to this one.
+pub(super) struct Entered;
+
+impl Entered {
+    pub(super) fn new(host: &Host) -> Self {
+        ENTERED.with_borrow_mut(|hosts| hosts.push(host.clone()));
+        Self
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        ENTERED.with_borrow_mut(|hosts| hosts.pop());
+    }
+}
+
+/// The host that this thread is in.
+#[expect(clippy::panic, reason = "a test that calls a host where there is none cannot go on")]
+fn current(function: &str) -> Host {
+    ENTERED.with_borrow(|hosts| hosts.last().cloned()).unwrap_or_else(|| {
+        panic!(
+            "`{function}` was called where there is no host. In a component the host is the program that runs it; in a \
+             test it is a `molecule_guest::testing::Host`: call this in a callback of an agent that `Host::start` \
+             started, or within `Host::run`"
+        )
+    })
+}
+
+/// The host, unless the agent describes itself.
+fn reachable(function: &str) -> Result<Host, Error> {
+    let host = current(function);
+    if host.inner.describing.get() {
+        return Err(Error::Denied(Denial {
+            rule: "not-started".into(),
+            message: format!("`{function}` is not possible before the agent has started"),
+            grant: None,
+        }));
+    }
+    Ok(host)
+}
+
+fn record(host: &Host, event: Event) {
+    host.inner.events.borrow_mut().push(event);
+}
+
+pub(crate) mod workspace {
+    use super::{Event, current, reachable, record};
+    use crate::{Error, Identity};
+
+    pub(crate) fn me() -> Identity {
+        current("workspace::me").inner.start.borrow().identity.clone()
+    }
+
+    pub(crate) fn config(key: &str) -> Option<String> {
+        let host = current("workspace::config");
+        let start = host.inner.start.borrow();
+        start.config.iter().rev().find(|(k, _)| k == key).map(|(_, value)| value.clone())
+    }
+
+    pub(crate) fn set_task(task: Option<&str>) -> Result<(), Error> {
+        let host = reachable("workspace::set_task")?;
+        let task = task.map(str::to_owned);
+        (host.inner.script.borrow_mut().on_set_task)(&task)?;
+        record(&host, Event::SetTask(task));
+        Ok(())
+    }
+}
+
+pub(crate) mod messages {
+    use super::{Event, reachable, record};
+    use crate::{Content, Error};
+
+    pub(crate) async fn notify(content: Content) -> Result<(), Error> {
+        let host = reachable("messages::notify")?;
+        if content.parts.is_empty() {
+            return Err(Error::Invalid("a message needs at least one part".into()));
+        }
+        (host.inner.script.borrow_mut().on_notify)(&content)?;
+        record(&host, Event::Notified(content));
+        Ok(())
+    }
+}
+
+pub(crate) mod peers {
+    use std::time::Duration;
+
+    use super::{Event, reachable, record};
+    pub(crate) use crate::bindings::molecule::agent::peers::CallOptions;
+    use crate::testing::Call;
+    use crate::{Content, Error, Peer, Reply};
+
+    /// How long a call waits that does not say.
+    const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+    pub(crate) async fn list() -> Result<Vec<Peer>, Error> {
+        let host = reachable("peers::list")?;
+        record(&host, Event::ListedPeers);
+        let peers = host.inner.peers.borrow().clone();
+        (host.inner.script.borrow_mut().on_list)(&peers)
+    }
+
+    pub(crate) async fn call(peer: String, content: Content, options: CallOptions) -> Result<Reply, Error> {
+        let host = reachable("peers::call")?;
+        if content.parts.is_empty() {
+            return Err(Error::Invalid("a message needs at least one part".into()));
+        }
+        let timeout = options.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+        let call = Call { peer, content, timeout, context_id: options.context_id };
+        record(&host, Event::Called(call.clone()));
+        let reply = (host.inner.script.borrow_mut().on_call)(&call);
+
+        let takes = host.inner.call_takes.get();
+        let waits = timeout.unwrap_or(DEFAULT_TIMEOUT);
+        host.inner.clock.sleep(takes.min(waits)).await;
+        match reply {
+            Ok(Reply::Answer(_)) if takes > waits => {
+                let calls = host.calls().len();
+                Ok(Reply::Queued(format!("message-{calls}")))
+            }
+            reply => reply,
+        }
+    }
+}
+
+pub(crate) mod log {
+    use super::{Event, current, record};
+    use crate::log::Level;
+
+    pub(crate) fn write(level: Level, message: &str, fields: &[(String, String)]) {
+        let event = Event::Logged { level, message: message.to_owned(), fields: fields.to_vec() };
+        record(&current("log::write"), event);
+    }
+}
+
+pub(crate) mod time {
+    use std::time::Duration;
+
+    use super::{Event, current, record};
+    use crate::Error;
+
+    pub(crate) async fn sleep(ms: u32) -> Result<(), Error> {
+        let host = current("time::sleep");
+        let duration = Duration::from_millis(ms.into());
+        record(&host, Event::Slept(duration));
+        host.inner.clock.sleep(duration).await;
+        Ok(())
+    }
+}

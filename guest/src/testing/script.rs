@@ -1,0 +1,45 @@
+//! What the host answers.
+
+use std::time::Duration;
+
+use crate::{Content, Error, Peer, Reply};
+
+/// A call that the agent made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// The peer, as the agent named it.
+    pub peer: String,
+    /// What it said.
+    pub content: Content,
+    /// How long it waits, if it said.
+    pub timeout: Option<Duration>,
+    /// The conversation that it continues, if any.
+    pub context_id: Option<String>,
+}
+
+/// How a test answers what the agent asks.
+pub(super) type Answer<Asked, T> = Box<dyn FnMut(&Asked) -> Result<T, Error>>;
+
+/// What the host answers.
+pub(super) struct Script {
+    pub(super) on_list: Answer<[Peer], Vec<Peer>>,
+    pub(super) on_call: Answer<Call, Reply>,
+    pub(super) on_notify: Answer<Content, ()>,
+    pub(super) on_set_task: Answer<Option<String>, ()>,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            on_list: Box::new(|peers| Ok(peers.to_vec())),
+            on_call: Box::new(|call| {
+                let peer = &call.peer;
+                Err(Error::NotFound(format!(
+                    "the test answers no call of {peer:?}: give it one with `Host::on_call`"
+                )))
+            }),
+            on_notify: Box::new(|_| Ok(())),
+            on_set_task: Box::new(|_| Ok(())),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Does what a message says through the host, and answers with what came of it, one line per import:
+//! `<import>: ok ..`, `<import>: denied <rule>, grant ..` or `<import>: error ..`. A message is the name of an import
+//! and its arguments, such as `peers.call bob how are you`; `all` goes through all of them.
+
+use std::time::Duration;
+
+use molecule_guest::log::Level;
+use molecule_guest::{Agent, Card, Message, Outcome, Result, bail, log, messages, peers, time, workspace};
+
+/// Every import, with arguments. A new import gets a line here, in `call` below, and in the tests that read them.
+const ALL: [&str; 8] = [
+    "workspace.me",
+    "workspace.config key",
+    "workspace.set-task trying everything",
+    "messages.notify hello user",
+    "peers.list",
+    "peers.call bob hello bob",
+    "log.write hello log",
+    "time.sleep 1",
+];
+
+#[derive(Default)]
+struct Effects;
+
+impl Agent for Effects {
+    fn describe() -> Card {
+        zoo::card("effects")
+    }
+
+    async fn on_message(&self, message: Message) -> Result<Outcome> {
+        let text = message.text();
+        let wanted = if text == "all" { ALL.to_vec() } else { vec![text.as_str()] };
+        let mut lines = Vec::new();
+        for effect in wanted {
+            let (import, arguments) = zoo::words(effect);
+            lines.push(format!("{import}: {}", call(import, arguments).await?));
+        }
+        Ok(lines.join("\n").into())
+    }
+}
+
+async fn call(import: &str, arguments: &str) -> Result<String> {
+    Ok(match import {
+        "workspace.me" => zoo::verdict(Ok(workspace::me())),
+        "workspace.config" => zoo::verdict(Ok(workspace::config(arguments))),
+        "workspace.set-task" if arguments.is_empty() => zoo::verdict(workspace::clear_task()),
+        "workspace.set-task" => zoo::verdict(workspace::set_task(arguments)),
+        "messages.notify" => zoo::verdict(messages::notify(arguments).await),
+        "peers.list" => {
+            let names = |peers: Vec<peers::Peer>| peers.into_iter().map(|peer| peer.name).collect::<Vec<_>>();
+            zoo::verdict(peers::list().await.map(names))
+        }
+        "peers.call" => {
+            let (peer, text) = zoo::words(arguments);
+            zoo::verdict(peers::call(peer, text).timeout(Duration::from_secs(5)).await)
+        }
+        "log.write" => {
+            log::write(Level::Info, arguments, &[("import", &import)]);
+            zoo::verdict(Ok(()))
+        }
+        "time.sleep" => zoo::verdict(time::sleep(Duration::from_millis(arguments.parse()?)).await),
+        other => bail!("I know no import {other:?}"),
+    })
+}
+
+molecule_guest::export!(Effects);
