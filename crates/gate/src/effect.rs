@@ -11,6 +11,11 @@ pub trait Act {
 /// Borrowed from the [`Act`], so that judging allocates nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect<'a> {
+    /// Answers a message, whoever sent it.
+    Answer {
+        /// Bytes of the answer.
+        bytes: usize,
+    },
     /// Writes to the workspace's own user.
     Notify {
         /// Bytes of the text.
@@ -38,6 +43,7 @@ impl Effect<'_> {
     /// Which kind of effect it is.
     pub fn kind(&self) -> Kind {
         match self {
+            Effect::Answer { .. } => Kind::Answer,
             Effect::Notify { .. } => Kind::Notify,
             Effect::ListPeers => Kind::ListPeers,
             Effect::CallPeer { .. } => Kind::CallPeer,
@@ -48,7 +54,10 @@ impl Effect<'_> {
     /// Bytes that leave the instance.
     pub fn bytes(&self) -> usize {
         match *self {
-            Effect::Notify { bytes } | Effect::CallPeer { bytes, .. } | Effect::SetTask { bytes } => bytes,
+            Effect::Answer { bytes }
+            | Effect::Notify { bytes }
+            | Effect::CallPeer { bytes, .. }
+            | Effect::SetTask { bytes } => bytes,
             Effect::ListPeers => 0,
         }
     }
@@ -56,6 +65,7 @@ impl Effect<'_> {
     /// Whom or what it touches, for receipts and denials.
     pub fn target(&self) -> &str {
         match self {
+            Effect::Answer { .. } => "sender",
             Effect::Notify { .. } | Effect::SetTask { .. } => "user",
             Effect::ListPeers => "peers",
             Effect::CallPeer { id, name, .. } => name.unwrap_or(id),
@@ -66,6 +76,8 @@ impl Effect<'_> {
 /// The kinds of [`Effect`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
+    /// [`Effect::Answer`].
+    Answer,
     /// [`Effect::Notify`].
     Notify,
     /// [`Effect::ListPeers`].
@@ -78,11 +90,12 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order of their declaration.
-    pub const ALL: [Kind; 4] = [Kind::Notify, Kind::ListPeers, Kind::CallPeer, Kind::SetTask];
+    pub const ALL: [Kind; 5] = [Kind::Answer, Kind::Notify, Kind::ListPeers, Kind::CallPeer, Kind::SetTask];
 
-    /// The import an agent calls for it.
+    /// The import an agent calls for it, or what else it does.
     pub fn name(self) -> &'static str {
         match self {
+            Kind::Answer => "answer",
             Kind::Notify => "messages.notify",
             Kind::ListPeers => "peers.list",
             Kind::CallPeer => "peers.call",

@@ -1,7 +1,6 @@
 //! The one way out.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -20,7 +19,7 @@ const RECEIPTS: usize = 256;
 /// Decides about every effect of one agent.
 pub struct Gate {
     grants: Grants,
-    started: AtomicBool,
+    started: bool,
     clock: Clock,
     meters: Mutex<[Option<Meter>; Kind::ALL.len()]>,
     receipts: Receipts,
@@ -36,20 +35,17 @@ impl Gate {
     pub fn with_clock(grants: Grants, clock: Clock) -> Self {
         let now = clock();
         let meters = Kind::ALL.map(|kind| grants.limits.per_minute(kind).map(|rate| Meter::new(rate, now)));
-        Self {
-            grants,
-            started: AtomicBool::new(true),
-            clock,
-            meters: Mutex::new(meters),
-            receipts: Receipts::new(RECEIPTS),
-        }
+        Self { grants, started: true, clock, meters: Mutex::new(meters), receipts: Receipts::new(RECEIPTS) }
     }
 
     /// A gate that lets nothing pass: for an agent that only describes itself.
     pub fn closed() -> Self {
-        let gate = Self::new(Grants::default());
-        gate.started.store(false, Ordering::Relaxed);
-        gate
+        Self { started: false, ..Self::new(Grants::default()) }
+    }
+
+    /// False for a gate that lets nothing pass.
+    pub fn is_open(&self) -> bool {
+        self.started
     }
 
     /// What the operator allows.
@@ -77,12 +73,12 @@ impl Gate {
 
     /// The judgment itself: no allocation, no I/O.
     fn decide(&self, effect: &Effect<'_>) -> Result<(), Rule> {
-        if !self.started.load(Ordering::Relaxed) {
+        if !self.started {
             return Err(Rule::NotStarted);
         }
         let granted = match *effect {
-            // The workspace's own user: an agent that may not speak to him is no use to anybody.
-            Effect::Notify { .. } | Effect::SetTask { .. } => true,
+            // Whoever wrote, and the workspace's own user: an agent that may not speak to them is no use to anybody.
+            Effect::Answer { .. } | Effect::Notify { .. } | Effect::SetTask { .. } => true,
             Effect::ListPeers => !self.grants.peers.is_empty(),
             Effect::CallPeer { id, name, .. } => self.grants.allow_peer(id, name),
         };
@@ -173,6 +169,7 @@ mod tests {
 
     #[derive(Debug)]
     enum Ask {
+        Answer(usize),
         Notify(usize),
         List,
         Call(&'static str, Option<&'static str>),
@@ -185,6 +182,7 @@ mod tests {
     impl Act for Ask {
         fn effect(&self) -> Effect<'_> {
             match *self {
+                Ask::Answer(bytes) => Effect::Answer { bytes },
                 Ask::Notify(bytes) => Effect::Notify { bytes },
                 Ask::List => Effect::ListPeers,
                 Ask::Call(id, name) => Effect::CallPeer { id, name, bytes: 10 },
@@ -203,6 +201,9 @@ mod tests {
         let limits = Limits { message_bytes: 100, ..Limits::default() };
         let with = |peers: &[&str]| gate(peers, limits.clone());
         let cases: Vec<(Gate, Ask, Refused)> = vec![
+            (with(&[]), Ask::Answer(100), None),
+            (with(&[]), Ask::Answer(101), Some(("message-size", Some("--max-message-bytes 101")))),
+            (Gate::closed(), Ask::Answer(1), Some(("not-started", None))),
             (with(&[]), Ask::Notify(100), None),
             (with(&[]), Ask::Notify(101), Some(("message-size", Some("--max-message-bytes 101")))),
             (with(&[]), Ask::Task, None),

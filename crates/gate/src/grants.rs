@@ -46,6 +46,8 @@ impl Limits {
     pub(crate) fn per_minute(&self, kind: Kind) -> Option<u32> {
         match kind {
             Kind::Notify | Kind::CallPeer | Kind::ListPeers => Some(self.messages_per_minute),
+            // As often as there are messages to answer.
+            Kind::Answer => None,
             // Stays within the host until the next heartbeat carries it.
             Kind::SetTask => None,
         }

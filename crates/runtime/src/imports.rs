@@ -194,6 +194,14 @@ fn cut(mut text: String, max: usize) -> String {
 impl time::HostWithStore<Guest> for HasSelf<Guest> {
     async fn sleep(accessor: &Accessor<Guest, Self>, ms: u32) -> wasmtime::Result<Result<(), Error>> {
         let import = Import::enter_async(accessor)?;
+        if !import.agent.gate.is_open() {
+            // An agent that only describes itself must not wait: its call could not return.
+            return Ok(Err(denied(Denial {
+                rule: Rule::NotStarted,
+                message: "time.sleep is not possible before the agent has started".to_owned(),
+                grant: None,
+            })));
+        }
         Ok(tokio::select! {
             biased;
             () = import.call.canceled.cancelled() => Err(Error::Canceled(Sent::No)),
