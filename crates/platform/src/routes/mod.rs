@@ -1,0 +1,48 @@
+//! The routes, a file for each group. To add a group, add a file with a `routes` function and a line below.
+
+use axum::Router;
+
+use crate::app::App;
+
+mod a2a;
+mod access;
+mod activity;
+mod connection;
+mod create;
+mod delegations;
+mod delete;
+mod health;
+mod heartbeat;
+mod instructions;
+mod lifecycle;
+mod notify;
+mod page;
+mod register;
+mod secrets;
+mod state;
+mod stream;
+mod tokens;
+mod workspaces;
+
+pub(crate) fn all() -> Router<App> {
+    Router::new()
+        .merge(a2a::routes())
+        .merge(access::routes())
+        .merge(activity::routes())
+        .merge(connection::routes())
+        .merge(create::routes())
+        .merge(delegations::routes())
+        .merge(delete::routes())
+        .merge(health::routes())
+        .merge(heartbeat::routes())
+        .merge(instructions::routes())
+        .merge(lifecycle::routes())
+        .merge(notify::routes())
+        .merge(page::routes())
+        .merge(register::routes())
+        .merge(secrets::routes())
+        .merge(state::routes())
+        .merge(stream::routes())
+        .merge(tokens::routes())
+        .merge(workspaces::routes())
+}

@@ -1,0 +1,47 @@
+//! `GET /workspaces/:id/events/stream`
+
+use std::convert::Infallible;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::sse::{Event as Frame, Sse};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use futures::stream::{self, StreamExt as _};
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::app::App;
+use crate::auth::Member;
+use crate::error::ApiError;
+use crate::records;
+
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/workspaces/{id}/events/stream", get(events))
+}
+
+/// What happens to a workspace, as it happens. No replay: who was away asks the log.
+async fn events(State(app): State<App>, member: Member) -> Result<Response, ApiError> {
+    let id = member.id;
+    // Before the check, so that nothing between the two is missed.
+    let (listener, stopping) = (app.events.listen(), app.stopping.clone());
+    let checked = id.clone();
+    app.db.read(move |connection| records::present(connection, &checked)).await?;
+    let first = stream::once(async { Ok::<_, Infallible>(Frame::default().comment("ping")) });
+    let rest = stream::unfold((listener, stopping, id), |(mut listener, mut stopping, id)| async move {
+        loop {
+            let event = tokio::select! {
+                event = listener.recv() => event,
+                _ = stopping.wait_for(|stop| *stop) => return None,
+            };
+            match event {
+                Ok(event) if event.workspace == id => {
+                    let frame = Frame::default().json_data(&*event).unwrap_or_default();
+                    return Some((Ok(frame), (listener, stopping, id)));
+                }
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    });
+    Ok(Sse::new(first.chain(rest)).into_response())
+}

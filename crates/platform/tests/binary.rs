@@ -1,0 +1,64 @@
+//! The program: what it says and exits with.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+
+fn program(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_molecule-platform"));
+    command.args(args).env_clear().stdin(Stdio::null());
+    command
+}
+
+fn failing(args: &[&str], code: i32) -> String {
+    let Output { status, stderr, .. } = program(args).output().unwrap();
+    let said = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(code), "{said}");
+    said
+}
+
+#[test]
+fn trouble_is_one_line_that_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let notes = folder.path().join("notes.txt");
+    std::fs::write(&notes, "not a database, and longer than a header of one would be".repeat(20)).unwrap();
+    let notes = notes.to_str().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for (args, code, words) in [
+        (vec!["--listen", &taken, "--in-memory"], 6, "--listen"),
+        (vec!["--listen", "127.0.0.1:0", "--db", notes], 6, "is not a SQLite database"),
+        (vec!["--listen", "127.0.0.1:0", "--db", "/nowhere/at/all.db"], 6, "check that its folder exists"),
+        (vec!["--listen", "0.0.0.0:0", "--in-memory"], 2, "--open-to-network"),
+        (vec!["--in-memory", "--admin-token-file", "/nowhere"], 2, "--admin-token-file"),
+    ] {
+        let said = failing(&args, code);
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.starts_with("molecule-platform: ") && said.contains(words), "{said}");
+    }
+    failing(&["--env", "nonsense"], 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn it_says_where_it_listens_and_ends_well_when_told_to() {
+    let mut child =
+        program(&["--listen", "127.0.0.1:0", "--in-memory"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    assert!(said.starts_with("molecule-platform listens on http://127.0.0.1:"), "{said}");
+    let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn the_help_shows_how_to_begin() {
+    let Output { status, stdout, .. } = program(&["--help"]).output().unwrap();
+    let help = String::from_utf8(stdout).unwrap();
+    assert!(status.success());
+    for word in ["curl -X POST localhost:8080/workspaces", "MOLECULE_PLATFORM_DB", "Exit codes"] {
+        assert!(help.contains(word), "{word} in:\n{help}");
+    }
+}

@@ -1,0 +1,98 @@
+use molecule_platform::{Config, Environment};
+use serde_json::json;
+
+use crate::world::{ADMIN, World};
+
+#[tokio::test]
+async fn a_token_is_minted_listed_and_revoked() {
+    // P22
+    let world = World::strict().await;
+    let a = world.agent("a").await;
+    let path = format!("/workspaces/{}/tokens", a.id);
+    let minted = world.post(&path, &json!({})).token(&a.token).expect(201).await;
+    assert_eq!(minted["workspace_id"], a.id);
+    let token = minted["auth_token"].as_str().unwrap();
+    let listed = world.get(&path).token(token).expect(200).await;
+    assert_eq!(listed["count"], 2);
+    let newest = &listed["tokens"][0];
+    assert_eq!(newest["prefix"], token[..8]);
+    assert!(newest["last_used_at"].is_string(), "{newest}");
+    let one = format!("{path}/{}", newest["id"].as_str().unwrap());
+    assert_eq!(world.delete(&one).token(token).expect(200).await, json!({ "status": "revoked" }));
+    let again = world.delete(&one).token(&a.token).refused(404).await;
+    assert_eq!(again, "token not found or already revoked");
+    assert_eq!(world.get(&path).token(token).refused(401).await, "invalid workspace auth token");
+    world.delete(&format!("{path}/nonsense")).token(&a.token).refused(500).await;
+}
+
+#[tokio::test]
+async fn when_a_token_was_used_outlives_the_sweep() {
+    let world = World::strict().await;
+    let a = world.agent("a").await;
+    world.platform.sweep().await.unwrap();
+    let listed = world.get(&format!("/workspaces/{}/tokens", a.id)).token(ADMIN).expect(200).await;
+    assert_eq!(listed["tokens"][0]["last_used_at"], "2026-04-27T11:36:15.123456Z");
+}
+
+#[tokio::test]
+async fn a_workspace_has_fifty_tokens_at_most() {
+    let world = World::strict().await;
+    let a = world.agent("a").await;
+    let path = format!("/workspaces/{}/tokens", a.id);
+    for _ in 1..50 {
+        world.post(&path, &json!({})).token(ADMIN).expect(201).await;
+    }
+    let refused = world.post(&path, &json!({})).token(ADMIN).send().await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.header("retry-after")),
+        (429, None),
+        "waiting does not help"
+    );
+    let page = world.get(&format!("{path}?limit=7&offset=48")).token(ADMIN).expect(200).await;
+    assert_eq!(page["count"], 2);
+}
+
+#[tokio::test]
+async fn rotating_cuts_off_every_other_holder() {
+    // P24
+    let world = World::strict().await;
+    let a = world.agent("a").await;
+    let external = format!("/workspaces/{}/external", a.id);
+    let shown = world.get(&format!("{external}/connection")).token(&a.token).expect(200).await;
+    assert_eq!((&shown["workspace_id"], &shown["auth_token"]), (&json!(a.id), &json!("")));
+    let rotated = world.post(&format!("{external}/rotate"), &json!({})).token(&a.token).expect(200).await;
+    let state = format!("/workspaces/{}/state", a.id);
+    world.get(&state).token(&a.token).refused(401).await;
+    world.get(&state).token(rotated["auth_token"].as_str().unwrap()).expect(200).await;
+    let container = world.create(json!({ "name": "c" })).await["id"].as_str().unwrap().to_owned();
+    world
+        .post(&format!("/workspaces/{container}/external/rotate"), &json!({}))
+        .token(ADMIN)
+        .refused(400)
+        .await;
+}
+
+#[tokio::test]
+async fn test_tokens_are_for_development() {
+    // P25
+    let world = World::open().await;
+    let a = world.agent("a").await;
+    let given = world.get(&format!("/admin/workspaces/{}/test-token", a.id)).expect(200).await;
+    assert_eq!(given["workspace_id"], a.id);
+    let token = given["auth_token"].as_str().unwrap();
+    world.get(&format!("/workspaces/{}/state", a.id)).token(token).expect(200).await;
+    let unknown = "/admin/workspaces/00000000-0000-4000-8000-000000000000/test-token";
+    world.get(unknown).refused(404).await;
+
+    let path = |id: &str| format!("/admin/workspaces/{id}/test-token");
+    let production = World::strict().await;
+    let a = production.agent("a").await;
+    assert_eq!(production.get(&path(&a.id)).token(ADMIN).expect(404).await, json!({ "error": "not found" }));
+    let switched = World::start(Config { test_tokens: true, ..World::strictly() }).await;
+    let a = switched.agent("a").await;
+    switched.get(&path(&a.id)).refused(401).await;
+    switched.get(&path(&a.id)).token(ADMIN).expect(200).await;
+    let guarded = World::start(Config { environment: Environment::Development, ..World::strictly() }).await;
+    let a = guarded.agent("a").await;
+    guarded.get(&path(&a.id)).refused(401).await;
+}
