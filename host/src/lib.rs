@@ -1,1 +1,30 @@
 //! Runs an agent outside the Molecule AI platform as a first-class workspace.
+//!
+//! An agent is a WebAssembly component. The host registers it, heartbeats for it, fetches its messages, hands them over,
+//! sends its answers, and obeys pause and delete; the agent reaches nothing that was not granted.
+//!
+//! - [`Host`], [`AgentSpec`], [`Running`], [`Event`]: build a host, load a component, run it, watch its events, stop it.
+//! - [`platform`]: everything that talks HTTP to the platform. One request builder attaches who we are, one table says
+//!   what is sent again, one pace per platform keeps all workspaces of a process within its rate limit.
+//! - [`token`], [`lock`], [`state_dir`]: the files that hold a workspace's identity.
+//! - [`life`]: whether a workspace works, waits or has ended, as a state machine without I/O.
+//!
+//! What a message goes through, and what is promised about it, is told in `ARCHITECTURE.md`.
+
+mod events;
+mod host;
+pub mod life;
+pub mod lock;
+pub mod platform;
+mod session;
+mod spec;
+pub mod state_dir;
+pub mod token;
+
+pub use molecule_gate as gate;
+pub use molecule_runtime as runtime;
+pub use molecule_store as store;
+
+pub use events::{Ended, Event, Happened};
+pub use host::{BuildError, Host, HostBuilder, LoadedAgent, Running, StartError};
+pub use spec::{AgentSpec, Intervals, OnEnd};

@@ -1,0 +1,260 @@
+//! The embedding API: build a host, load a component, run it, watch its events, stop it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use molecule_runtime::wit::{Card, StopReason};
+use molecule_runtime::{AotStore, Component, LoadError, Runtime, RuntimeError};
+use molecule_store::state::State;
+use molecule_store::{MemoryState, SqliteState, StoreError};
+use tokio::sync::{broadcast, watch};
+
+use crate::events::{Ended, Happened};
+use crate::lock::LockError;
+use crate::platform::{InvalidTransport, Network, TransportSettings};
+use crate::session;
+use crate::spec::AgentSpec;
+use crate::state_dir::{StateDir, StateDirError};
+use crate::token::TokenError;
+
+/// Runs agents. One for a process is enough; cheap to clone.
+///
+/// Everything it needs is in it: there is no global state, no signal handler and no logger of its own. It must be used
+/// within a tokio runtime.
+///
+/// ```no_run
+/// use molecule_host::{AgentSpec, Host};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let host = Host::builder().state_dir("/var/lib/my-service/agents").build().await?;
+/// let agent = host.load(std::fs::read("agent.wasm")?).await?;
+///
+/// let spec = AgentSpec::new(
+///     "https://acme.moleculesai.app".parse()?,
+///     "3d6f0a52-8f0e-4a37-9a5e-0d4f4c1f9b11".parse()?,
+/// );
+/// let running = host.start(&agent, spec).await?;
+/// let mut events = running.events();
+/// tokio::spawn(async move {
+///     while let Ok(happened) = events.recv().await {
+///         println!("{happened:?}");
+///     }
+/// });
+/// println!("ended: {:?}", running.ended().await);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Host {
+    pub(crate) runtime: Runtime,
+    pub(crate) network: Network,
+    pub(crate) state: Arc<dyn State>,
+    pub(crate) state_dir: Option<StateDir>,
+}
+
+impl Host {
+    /// A host to be.
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// Compiles a component, or takes what was compiled before, and asks it who it is.
+    ///
+    /// # Errors
+    /// [`LoadError`] says what it is instead of an agent.
+    pub async fn load(&self, bytes: Vec<u8>) -> Result<LoadedAgent, LoadError> {
+        let component = self.runtime.load(bytes).await?;
+        let card = self.runtime.describe(&component, molecule_runtime::Limits::default()).await?;
+        Ok(LoadedAgent { component, card })
+    }
+
+    /// Makes an agent a workspace: takes the workspace for this process, registers, and runs it from then on.
+    ///
+    /// Returns once it is registered (or found paused). A platform that cannot be reached is tried again until it can;
+    /// drop the future to give up.
+    ///
+    /// # Errors
+    /// [`StartError`], when it makes no sense to go on.
+    pub async fn start(&self, agent: &LoadedAgent, spec: AgentSpec) -> Result<Running, StartError> {
+        session::start(self, agent, spec).await
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").field("state_dir", &self.state_dir).finish_non_exhaustive()
+    }
+}
+
+/// Builds a [`Host`].
+#[derive(Default)]
+pub struct HostBuilder {
+    state_dir: Option<PathBuf>,
+    state: Option<Arc<dyn State>>,
+    network: Option<Network>,
+    transport: TransportSettings,
+}
+
+impl HostBuilder {
+    /// Keeps everything in this folder: messages, tokens, compiled components. Without one, nothing survives the
+    /// process.
+    pub fn state_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(path.into());
+        self
+    }
+
+    /// Keeps the state of messages here instead of in `host.db` of the state folder.
+    pub fn state(mut self, state: Arc<dyn State>) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    /// How requests go out.
+    pub fn transport(mut self, settings: TransportSettings) -> Self {
+        self.transport = settings;
+        self
+    }
+
+    /// A network of one's own, with other HTTP clients.
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = Some(network);
+        self
+    }
+
+    /// Opens what has to be opened.
+    ///
+    /// # Errors
+    /// [`BuildError`] says what could not be, and what to do.
+    pub async fn build(self) -> Result<Host, BuildError> {
+        let state_dir = self.state_dir.map(StateDir::open).transpose()?;
+        let aot = match &state_dir {
+            Some(dir) => Some(
+                AotStore::open(&dir.aot(), AotStore::MAX_BYTES)
+                    .map_err(|error| BuildError::Aot { path: dir.aot(), error })?,
+            ),
+            None => None,
+        };
+        let state: Arc<dyn State> = match (self.state, &state_dir) {
+            (Some(state), _) => state,
+            (None, Some(dir)) => {
+                Arc::new(SqliteState::open(&dir.database(), molecule_store::Options::default())?)
+            }
+            (None, None) => Arc::new(MemoryState::default()),
+        };
+        let network = match self.network {
+            Some(network) => network,
+            None => Network::new(&self.transport)?,
+        };
+        Ok(Host { runtime: Runtime::new(aot)?, network, state, state_dir })
+    }
+}
+
+/// A host could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The state folder.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+    /// The folder of compiled components.
+    #[error("the folder of compiled components {} cannot be used: {error}; repair it or choose another --state-dir", path.display())]
+    Aot {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The HTTP client.
+    #[error(transparent)]
+    Transport(#[from] InvalidTransport),
+    /// The WebAssembly runtime.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+}
+
+/// A component that is an agent, and what it says of itself.
+#[derive(Debug, Clone)]
+pub struct LoadedAgent {
+    /// The component.
+    pub component: Component,
+    /// Its card.
+    pub card: Card,
+}
+
+/// An agent could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Another host has the workspace.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// The folder of the workspace.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] molecule_store::state::StateError),
+    /// The platform takes neither the token nor its absence.
+    #[error(
+        "the platform does not accept the token of workspace {workspace}: {reason}; give a valid one with --token-file \
+         (an operator makes one with POST /workspaces/{workspace}/tokens)"
+    )]
+    Unauthorized {
+        /// The workspace.
+        workspace: String,
+        /// What the platform said.
+        reason: String,
+    },
+    /// The workspace was deleted.
+    #[error("workspace {workspace} was deleted on the platform; create another one and use its id and token")]
+    Removed {
+        /// The workspace.
+        workspace: String,
+    },
+    /// The platform's answer leaves nothing to try again; one line that ends in what to do.
+    #[error("{0}")]
+    Misconfigured(String),
+}
+
+/// An agent that runs. Dropping it lets it run on; [`Running::stop`] stops it.
+#[derive(Debug, Clone)]
+pub struct Running {
+    pub(crate) name: String,
+    pub(crate) events: broadcast::Sender<Happened>,
+    pub(crate) stop: watch::Sender<Option<(StopReason, Duration)>>,
+    pub(crate) ended: watch::Receiver<Option<Ended>>,
+}
+
+impl Running {
+    /// The name under which it is registered.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What happens from now on. A reader that falls far behind loses the oldest events and is told how many.
+    pub fn events(&self) -> broadcast::Receiver<Happened> {
+        self.events.subscribe()
+    }
+
+    /// Lets what is in flight end, within so much time, tells the agent, and stops. Messages that are not done are kept
+    /// for the next start.
+    pub async fn stop(&self, grace: Duration) -> Ended {
+        self.stop.send_replace(Some((StopReason::Shutdown, grace)));
+        self.ended().await
+    }
+
+    /// Waits for its end and says why.
+    pub async fn ended(&self) -> Ended {
+        let mut ended = self.ended.clone();
+        match ended.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or(Ended::Shutdown),
+            Err(_) => Ended::Failed("the agent's task was dropped with the runtime it ran on".to_owned()),
+        }
+    }
+}

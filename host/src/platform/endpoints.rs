@@ -1,0 +1,9 @@
+//! The calls of the platform's API, by what they are about.
+
+mod messages;
+mod peers;
+mod presence;
+mod settings;
+
+pub use self::messages::ActivityAnswer;
+pub use self::presence::{Reach, Registration};

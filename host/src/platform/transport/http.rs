@@ -1,0 +1,170 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use reqwest::redirect;
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::faults;
+use super::{Limits, Lost, Transport, TransportError};
+
+/// How long connecting may take: resolving, TCP and TLS together.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long an unused connection is kept. Longer than the time between two polls; shorter than the minute after which
+/// load balancers begin to drop connections, because a request on a connection that is being dropped may or may not
+/// have arrived.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// The transport that is used unless an embedder brings his own: HTTP/1.1, over TLS with the certificates that the
+/// machine trusts.
+///
+/// Not HTTP/2: there one stalled connection holds up every request on it, while here a request that times out takes
+/// its connection with it.
+#[derive(Clone, Debug)]
+pub struct HttpTransport {
+    client: reqwest::Client,
+}
+
+/// How a [`HttpTransport`] reaches servers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TransportSettings {
+    /// Certificates in PEM that are trusted beside those of the machine: a company's own authority, say.
+    pub extra_roots: Option<Vec<u8>>,
+    /// The URL of a proxy for all requests. The environment is not asked.
+    pub proxy: Option<String>,
+}
+
+impl HttpTransport {
+    /// A transport with a connection pool of its own.
+    ///
+    /// # Errors
+    /// [`InvalidTransport`], about a setting.
+    pub fn new(settings: &TransportSettings) -> Result<Self, InvalidTransport> {
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls(settings.extra_roots.as_deref())?)
+            .http1_only()
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .tcp_nodelay(true)
+            .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE);
+        if let Some(proxy) = &settings.proxy {
+            let proxy = reqwest::Proxy::all(proxy).map_err(|_| InvalidTransport::Proxy)?;
+            builder = builder.proxy(proxy);
+        }
+        let client = builder.build().map_err(|error| InvalidTransport::Client(error.to_string()))?;
+        Ok(Self { client })
+    }
+}
+
+/// A setting that no transport can be made with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTransport {
+    /// Not certificates.
+    #[error("the extra certificates cannot be read ({0}); give one or more certificates in PEM")]
+    ExtraRoots(String),
+    /// Not a proxy. The text is not repeated: it may hold a password.
+    #[error("the proxy is not a URL; give something like http://proxy.example:3128")]
+    Proxy,
+    /// The HTTP client itself.
+    #[error("the HTTP client cannot be set up ({0}); this is a defect, please report it")]
+    Client(String),
+}
+
+#[async_trait]
+impl Transport for HttpTransport {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        let exchange = async {
+            let request = reqwest::Request::try_from(request)?;
+            let answer = self.client.execute(request).await?;
+            read(answer, limits.body).await
+        };
+        // A connection that takes too long is told apart by the client: it gives up sooner, at `CONNECT`.
+        match tokio::time::timeout(limits.deadline, exchange).await {
+            Ok(answered) => answered.map_err(|failure| failure.judge(limits)),
+            Err(_) => Err(TransportError::Unknown(Lost::Timeout)),
+        }
+    }
+}
+
+/// Reads an answer's body as far as `limit`. The connection of a longer one is dropped, not drained.
+async fn read(mut answer: reqwest::Response, limit: usize) -> Result<http::Response<Bytes>, Failure> {
+    // What the server says of the length is a reason to refuse, never one to allocate.
+    if answer.content_length().is_some_and(|length| length > limit as u64) {
+        return Err(Failure::TooLarge);
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await? {
+        if chunk.len() > limit - body.len() {
+            return Err(Failure::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let mut whole = http::Response::new(body.freeze());
+    *whole.status_mut() = answer.status();
+    *whole.headers_mut() = std::mem::take(answer.headers_mut());
+    Ok(whole)
+}
+
+enum Failure {
+    Client(reqwest::Error),
+    TooLarge,
+}
+
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl Failure {
+    fn judge(self, limits: Limits) -> TransportError {
+        match self {
+            Self::Client(error) => faults::judge(&error),
+            Self::TooLarge => TransportError::TooLarge { limit: limits.body },
+        }
+    }
+}
+
+/// The TLS settings: *ring* as the provider, given here and not installed for the whole process, which may be somebody
+/// else's.
+fn tls(extra_roots: Option<&[u8]>) -> Result<ClientConfig, InvalidTransport> {
+    let roots = match extra_roots {
+        None => Vec::new(),
+        Some(pem) => CertificateDer::pem_slice_iter(pem)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| InvalidTransport::ExtraRoots(error.to_string()))?,
+    };
+    if extra_roots.is_some() && roots.is_empty() {
+        return Err(InvalidTransport::ExtraRoots("there is none in it".into()));
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| InvalidTransport::Client(error.to_string()))?;
+    let any_roots = !roots.is_empty();
+    match rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider) {
+        Ok(verifier) => {
+            Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
+        }
+        Err(error) if any_roots => Err(InvalidTransport::ExtraRoots(error.to_string())),
+        // A bare container. Plain HTTP, to a platform on the same machine, works without; over TLS nobody is
+        // trusted.
+        Err(error) => {
+            tracing::warn!(
+                "this machine has no certificates to check servers by ({error}); install ca-certificates"
+            );
+            Ok(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
+        }
+    }
+}

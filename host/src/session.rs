@@ -1,0 +1,333 @@
+//! One agent in one workspace: started, run by independent loops, stopped.
+//!
+//! ```text
+//!   watch ──────▶ mode: Working, Paused, Revoked          heartbeat (waits for nothing)
+//!                   │
+//!   inbound ──▶ state ──▶ dispatch ──▶ actor ──▶ services
+//!                   │                               │
+//!                   └──▶ outbox ──▶ platform ◀──────┘
+//! ```
+
+mod context;
+mod directory;
+mod dispatch;
+pub(crate) mod errors;
+mod heartbeat;
+mod inbound;
+mod inbox;
+mod letter;
+mod observer;
+mod outbox;
+mod services;
+mod vitals;
+mod waiting;
+mod watch;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use molecule_gate::Gate;
+use molecule_protocol::Json;
+use molecule_runtime::wit::{Card, Identity, StartReason, StopReason};
+use molecule_runtime::{Actor, ActorOptions, Agent};
+use molecule_store::state::Retention;
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch as watched};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::events::{Ended, Event};
+use crate::host::{Host, LoadedAgent, Running, StartError};
+use crate::lock::WorkspaceLock;
+use crate::platform::{self, Client, PlatformFault};
+use crate::spec::AgentSpec;
+use crate::token::{Credentials, TokenFile, TokenInputs, TokenSource};
+
+use context::{Context, Lanes, Mode, unix_millis};
+use directory::Directory;
+use dispatch::Handling;
+use observer::WorkspaceObserver;
+use services::WorkspaceServices;
+use vitals::Vitals;
+use waiting::Waiting;
+
+/// Events that a slow reader may fall behind.
+const EVENTS: usize = 4096;
+/// How long what is ready may take to be sent when the workspace stops.
+const LAST_SENDS: Duration = Duration::from_secs(5);
+/// How often what has ended long ago is dropped.
+const RETAIN_EVERY: Duration = Duration::from_secs(3600);
+
+/// Starts an agent; see [`Host::start`].
+pub(crate) async fn start(
+    host: &Host,
+    agent: &LoadedAgent,
+    mut spec: AgentSpec,
+) -> Result<Running, StartError> {
+    let (credentials, lock) = identity(host, &mut spec).await?;
+    let who = platform::Identity {
+        org: spec.org_id.clone(),
+        origin: spec.origin.clone(),
+        ..platform::Identity::new(spec.platform_url.clone(), spec.workspace_id)
+    };
+    let client = Client::new(&host.network, who, credentials);
+    let name =
+        spec.name.clone().or_else(|| Some(agent.card.name.clone()).filter(|name| !name.trim().is_empty()));
+    let name = name.unwrap_or_else(|| default_name(&spec));
+    let card = wire_card(&name, &agent.card);
+    let fence = host.state.lease(&spec.workspace_id.to_string()).await?;
+
+    let (end, ends) = mpsc::unbounded_channel();
+    let events = broadcast::Sender::new(EVENTS);
+    let context = Arc::new(Context {
+        gate: Arc::new(Gate::new(spec.grants.clone())),
+        vitals: Vitals::new(),
+        directory: Directory::new(client.clone()),
+        waiting: Waiting::default(),
+        lanes: Lanes::default(),
+        mode: watched::Sender::new(Mode::Paused),
+        events: events.clone(),
+        end,
+        stopping: CancellationToken::new(),
+        inbox: Notify::new(),
+        outbox: Notify::new(),
+        beat: Notify::new(),
+        look: Notify::new(),
+        poll: Notify::new(),
+        eager: AtomicUsize::new(0),
+        seen_all: watched::Sender::new(None),
+        state: host.state.clone(),
+        fence,
+        client,
+        spec,
+    });
+
+    let mut loops = JoinSet::new();
+    let (started, starts) = oneshot::channel();
+    loops.spawn(watch::run(context.clone(), card, started));
+    starts.await.unwrap_or_else(|_| Err(StartError::Misconfigured("the start was given up".to_owned())))?;
+    context.say(Event::Registered { name: name.clone() });
+
+    let (stop, stops) = watched::channel(None);
+    let (ended, has_ended) = watched::channel(None);
+    let running = Running { name: name.clone(), events, stop, ended: has_ended };
+    let session =
+        Session { host: host.clone(), agent: agent.clone(), name, context, ends, stops, _lock: lock };
+    tokio::spawn(async move {
+        let context = session.context.clone();
+        let why = session.run(loops).await;
+        context.say(Event::Ended(why.clone()));
+        ended.send_replace(Some(why));
+    });
+    Ok(running)
+}
+
+/// Who we are: the token, and the lock that keeps other hosts away.
+async fn identity(
+    host: &Host,
+    spec: &mut AgentSpec,
+) -> Result<(Credentials, Option<WorkspaceLock>), StartError> {
+    let inputs = std::mem::take(&mut spec.token);
+    let Some(state_dir) = &host.state_dir else {
+        // Nothing is kept: no cached token is read, and there is no folder to lock.
+        let source = choose_token(inputs, TokenFile::new("")).await?;
+        return Ok((Credentials::in_memory(source.load()?), None));
+    };
+    let folder = state_dir.workspace(spec.workspace_id)?;
+    let lock = folder.lock()?;
+    let (cached, inbound) = (folder.token_file(), folder.inbound_secret_file());
+    Ok((Credentials::open(choose_token(inputs, cached).await?, inbound)?, Some(lock)))
+}
+
+/// Standard input, should the token come from there, may take its time.
+async fn choose_token(inputs: TokenInputs, cached: TokenFile) -> Result<TokenSource, StartError> {
+    let chosen = tokio::task::spawn_blocking(move || TokenSource::choose(inputs, std::io::stdin(), cached));
+    Ok(chosen.await.map_err(|error| StartError::Misconfigured(error.to_string()))??)
+}
+
+/// A workspace that has been started.
+struct Session {
+    host: Host,
+    agent: LoadedAgent,
+    name: String,
+    context: Arc<Context>,
+    ends: mpsc::UnboundedReceiver<Ended>,
+    stops: watched::Receiver<Option<(StopReason, Duration)>>,
+    _lock: Option<WorkspaceLock>,
+}
+
+impl Session {
+    async fn run(mut self, mut loops: JoinSet<()>) -> Ended {
+        let context = self.context.clone();
+        loops.spawn(heartbeat::run(context.clone(), random));
+        loops.spawn(outbox::run(context.clone()));
+        loops.spawn(retain(context.clone()));
+
+        // A workspace that was found paused has no agent until it is resumed.
+        let ended = tokio::select! {
+            ended = self.ended() => Some(ended),
+            () = context.may_work() => None,
+        };
+        if let Some((why, _, _)) = ended {
+            return why;
+        }
+        let actor = self.spawn_actor(instructions(&context).await);
+        context.mode.send_if_modified(Mode::resumed);
+        loops.spawn(inbound::run(context.clone()));
+        loops.spawn(tell_pauses(context.clone(), actor.clone()));
+        let handling = Handling { slots: self.concurrency(), on_death: self.agent.card.asks.on_death };
+        let dispatching = tokio::spawn(dispatch::run(context.clone(), actor.clone(), handling));
+
+        let (why, reason, grace) = self.ended().await;
+        context.stopping.cancel();
+        // Messages still come in meanwhile: a call in flight may wait for one.
+        actor.stop(reason, grace).await;
+        let _ = tokio::time::timeout(LAST_SENDS, dispatching).await;
+        if !matches!(why, Ended::Removed | Ended::Revoked | Ended::TakenOver) {
+            let _ = tokio::time::timeout(LAST_SENDS, outbox::drained(&context)).await;
+        }
+        loops.shutdown().await;
+        why
+    }
+
+    /// Waits for the end: why, what the agent is told, and how long it has.
+    async fn ended(&mut self) -> (Ended, StopReason, Duration) {
+        let grace = self.context.spec.shutdown_grace;
+        tokio::select! {
+            biased;
+            Some(why) = self.ends.recv() => {
+                let reason = match why {
+                    Ended::Removed => StopReason::Removed,
+                    Ended::Revoked => StopReason::Revoked,
+                    _ => StopReason::Shutdown,
+                };
+                // What a removed workspace still does is of no use to anybody.
+                let grace = if why == Ended::Removed { grace.min(Duration::from_secs(2)) } else { grace };
+                (why, reason, grace)
+            }
+            Some((reason, grace)) = stop_order(&mut self.stops) => (Ended::Shutdown, reason, grace),
+            // Nobody holds it any more, and it runs on.
+            else => std::future::pending().await,
+        }
+    }
+
+    fn spawn_actor(&self, instructions: Option<String>) -> Actor {
+        let context = &self.context;
+        let spec = &context.spec;
+        let agent = Agent {
+            identity: Identity { workspace_id: spec.workspace_id.to_string(), name: self.name.clone() },
+            config: spec.config.clone(),
+            instructions,
+            gate: context.gate.clone(),
+            services: Arc::new(WorkspaceServices(context.clone())),
+            observer: Arc::new(WorkspaceObserver(context.clone())),
+        };
+        // The first lease of a workspace is its first start on this state.
+        let reason = if context.fence.token == 1 { StartReason::FirstStart } else { StartReason::Restart };
+        let asks = &self.agent.card.asks;
+        let options = ActorOptions {
+            concurrency: self.concurrency(),
+            callback_time: spec.callback_time,
+            tick: asks.tick_ms.filter(|ms| *ms > 0).map(|ms| Duration::from_millis(ms.max(MIN_TICK_MS).into())),
+            restarts: spec.restarts,
+            limits: spec.limits.clone(),
+            ..ActorOptions::default()
+        };
+        Actor::spawn(&self.host.runtime, &self.agent.component, Arc::new(agent), reason, options)
+    }
+
+    fn concurrency(&self) -> usize {
+        let asked = self.agent.card.asks.concurrency.unwrap_or(1) as usize;
+        self.context.spec.concurrency.unwrap_or(asked.min(AgentSpec::MAX_ASKED_CONCURRENCY)).max(1)
+    }
+}
+
+/// The order to stop, once it comes; `None` when nobody is left to give it.
+async fn stop_order(
+    stops: &mut watched::Receiver<Option<(StopReason, Duration)>>,
+) -> Option<(StopReason, Duration)> {
+    *stops.wait_for(Option::is_some).await.ok()?
+}
+
+/// A tick is no busy loop.
+const MIN_TICK_MS: u32 = 10;
+
+/// Tells the agent of pauses, and lets messages in again once it knows that they are over.
+async fn tell_pauses(context: Arc<Context>, actor: Actor) {
+    let mut mode = context.mode.subscribe();
+    loop {
+        let now = *mode.borrow_and_update();
+        match now {
+            Mode::Paused => actor.pause().await,
+            Mode::Resuming => {
+                actor.resume().await;
+                // Unless it was paused again meanwhile.
+                context.mode.send_if_modified(Mode::resumed);
+            }
+            Mode::Working | Mode::Revoked => {}
+        }
+        if mode.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What the platform wants its agents to know. An agent runs without it, too.
+async fn instructions(context: &Context) -> Option<String> {
+    match context.client.instructions().await {
+        Ok(instructions) => instructions,
+        Err(error) if matches!(error.fault, PlatformFault::RouteMissing) => None,
+        Err(error) => {
+            context.say(Event::Trouble(format!(
+                "the agent starts without the platform's instructions: {error}"
+            )));
+            None
+        }
+    }
+}
+
+/// Drops what has ended long ago, now and then.
+async fn retain(context: Arc<Context>) {
+    loop {
+        match context.state.retain(&context.fence, Retention::default(), unix_millis()).await {
+            Ok(dropped) if dropped != Default::default() => {
+                tracing::debug!(?dropped, "what had ended long ago was dropped")
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!("what has ended long ago could not be dropped: {error}"),
+        }
+        tokio::time::sleep(RETAIN_EVERY).await;
+    }
+}
+
+/// A number from 0 up to 1.
+fn random() -> f64 {
+    let mut bytes = [0; 4];
+    // Without randomness all beat at the same pace, which is no harm.
+    let _ = getrandom::fill(&mut bytes);
+    f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
+}
+
+fn default_name(spec: &AgentSpec) -> String {
+    let id = spec.workspace_id.to_string();
+    format!("remote-agent-{}", id.get(..8).unwrap_or(&id))
+}
+
+/// The card as the platform and other agents see it: no address, since nobody can call us.
+fn wire_card(name: &str, card: &Card) -> Json {
+    let skills: Vec<_> = card
+        .skills
+        .iter()
+        .map(|skill| {
+            serde_json::json!({
+                "id": skill.id, "name": skill.name, "description": skill.description, "tags": skill.tags,
+            })
+        })
+        .collect();
+    let card = serde_json::json!({
+        "name": name, "description": card.description, "version": card.version, "skills": skills, "capabilities": {},
+    });
+    // A value always serializes. What an agent says of itself may hold U+0000, which the platform's database refuses.
+    let text = card.to_string().replace("\\u0000", "");
+    Json::from_text(text).unwrap_or_else(|_| Json::null())
+}

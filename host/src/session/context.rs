@@ -1,0 +1,226 @@
+//! What the loops of one workspace share.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures::future::BoxFuture;
+use molecule_gate::Gate;
+use molecule_store::state::{Fence, State, StateError};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::directory::Directory;
+use super::vitals::Vitals;
+use super::waiting::Waiting;
+use crate::events::{Ended, Event, Happened};
+use crate::platform::Client;
+use crate::spec::AgentSpec;
+
+/// Whether the workspace may work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// It takes messages.
+    Working,
+    /// It was paused: messages wait at the platform.
+    Paused,
+    /// The pause is over, and the agent is being told.
+    Resuming,
+    /// The platform does not take the token: nothing can be asked or sent.
+    Revoked,
+}
+
+impl Mode {
+    /// The agent knows that the pause is over. False if there is none that is.
+    pub(super) fn resumed(&mut self) -> bool {
+        let resuming = *self == Self::Resuming;
+        if resuming {
+            *self = Self::Working;
+        }
+        resuming
+    }
+}
+
+/// What the loops of one workspace share.
+pub(super) struct Context {
+    pub(super) spec: AgentSpec,
+    pub(super) client: Client,
+    pub(super) state: Arc<dyn State>,
+    pub(super) fence: Fence,
+    pub(super) gate: Arc<Gate>,
+    pub(super) vitals: Vitals,
+    pub(super) directory: Directory,
+    pub(super) waiting: Waiting,
+    pub(super) lanes: Lanes,
+    pub(super) mode: watch::Sender<Mode>,
+    pub(super) events: broadcast::Sender<Happened>,
+    /// Why the workspace ends; the first one counts.
+    pub(super) end: mpsc::UnboundedSender<Ended>,
+    /// Ends when the workspace stops: nothing new is begun from then on.
+    pub(super) stopping: CancellationToken,
+
+    /// A message waits to be claimed.
+    pub(super) inbox: Notify,
+    /// A send waits to be sent.
+    pub(super) outbox: Notify,
+    /// The next heartbeat is to go out now.
+    pub(super) beat: Notify,
+    /// The token was refused somewhere: look at the state now.
+    pub(super) look: Notify,
+    /// Look for messages now.
+    pub(super) poll: Notify,
+    /// How many wait for something that only a poll brings.
+    pub(super) eager: AtomicUsize,
+    /// When the last poll began that saw all there was.
+    pub(super) seen_all: watch::Sender<Option<Instant>>,
+}
+
+impl Context {
+    pub(super) fn say(&self, event: Event) {
+        // Nobody needs to listen.
+        let _ = self.events.send(Happened { workspace: self.spec.workspace_id, event });
+    }
+
+    /// Ends the workspace.
+    pub(super) fn end(&self, why: Ended) {
+        let _ = self.end.send(why);
+    }
+
+    /// Waits until the workspace may work.
+    pub(super) async fn working(&self) {
+        // The sender lives as long as this.
+        let _ = self.mode.subscribe().wait_for(|mode| *mode == Mode::Working).await;
+    }
+
+    /// Waits until the workspace may work, once the agent knows.
+    pub(super) async fn may_work(&self) {
+        let may = |mode: &Mode| matches!(mode, Mode::Working | Mode::Resuming);
+        let _ = self.mode.subscribe().wait_for(may).await;
+    }
+
+    /// Polls more often until what comes back is dropped.
+    pub(super) fn poll_eagerly(&self) -> Eager<'_> {
+        self.eager.fetch_add(1, Ordering::Relaxed);
+        self.poll.notify_one();
+        Eager(self)
+    }
+
+    /// Waits for a poll that began after `at` and saw all there was.
+    pub(super) async fn polled_after(&self, at: Instant) {
+        let _eager = self.poll_eagerly();
+        let _ = self.seen_all.subscribe().wait_for(|seen| seen.is_some_and(|seen| seen > at)).await;
+    }
+
+    /// Does a verb of the state, again and again while the storage fails: what it is about is in memory and must not be
+    /// lost. `None` when the workspace is another host's now, or the verb makes no sense any more.
+    pub(super) async fn keep<'a, T>(
+        &self,
+        verb: impl Fn() -> BoxFuture<'a, Result<T, StateError>>,
+    ) -> Option<T> {
+        let mut wait = Duration::from_millis(250);
+        loop {
+            match verb().await {
+                Ok(done) => return Some(done),
+                Err(StateError::Store(error)) => {
+                    self.say(Event::Trouble(format!("the state cannot be written, trying again: {error}")));
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(Duration::from_secs(30));
+                }
+                Err(error) => {
+                    self.lost(&error);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// A verb that cannot be done at all.
+    pub(super) fn lost(&self, error: &StateError) {
+        match error {
+            StateError::Fenced { .. } => self.end(Ended::TakenOver),
+            _ => self.say(Event::Trouble(error.to_string())),
+        }
+    }
+}
+
+/// Polls are more frequent while it lives.
+pub(super) struct Eager<'a>(&'a Context);
+
+impl Drop for Eager<'_> {
+    fn drop(&mut self) {
+        self.0.eager.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Texts on their way to the user, by digest: of two equal ones the second waits until it is known what became of the
+/// first, or an echo could not be told to belong to the one or the other.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lanes(Arc<LanesInner>);
+
+#[derive(Debug, Default)]
+struct LanesInner {
+    held: Mutex<HashSet<String>>,
+    freed: Notify,
+}
+
+impl Lanes {
+    /// The lane of a digest, unless somebody is in it.
+    pub(super) fn try_hold(&self, digest: &str) -> Option<Lane> {
+        let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.insert(digest.to_owned()).then(|| Lane { lanes: self.clone(), digest: digest.to_owned() })
+    }
+
+    /// The lane of a digest, once nobody is in it.
+    pub(super) async fn hold(&self, digest: &str) -> Lane {
+        loop {
+            let freed = self.0.freed.notified();
+            tokio::pin!(freed);
+            // From here on no waking is missed.
+            freed.as_mut().enable();
+            if let Some(lane) = self.try_hold(digest) {
+                return lane;
+            }
+            freed.await;
+        }
+    }
+}
+
+/// A lane held; dropped, it is free.
+#[derive(Debug)]
+pub(super) struct Lane {
+    lanes: Lanes,
+    digest: String,
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.lanes.0.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.digest);
+        self.lanes.0.freed.notify_waiters();
+    }
+}
+
+/// The wall clock, in milliseconds since the Unix epoch.
+pub(super) fn unix_millis() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A wait that doubles up to a bound.
+#[derive(Debug)]
+pub(super) struct Backoff {
+    next: Duration,
+    max: Duration,
+}
+
+impl Backoff {
+    pub(super) fn new(first: Duration, max: Duration) -> Self {
+        Self { next: first, max }
+    }
+
+    pub(super) async fn wait(&mut self) {
+        tokio::time::sleep(self.next).await;
+        self.next = (self.next * 2).min(self.max);
+    }
+}

@@ -1,0 +1,314 @@
+//! Looks for messages and takes them in: page by page, each in one step with the cursor.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use molecule_protocol::activity::A2A_RECEIVE;
+use molecule_protocol::{ActivityQuery, ActivityRow, Inbound, PeerId, Timestamp};
+use molecule_runtime::wit::Content;
+use molecule_store::state::{Page, Position, Row, RowKind, StateError};
+use tokio::time::Instant;
+
+use super::context::{Context, unix_millis};
+use super::inbox::{self, Received};
+use super::letter::digest;
+use super::waiting::Waiter;
+use crate::events::Event;
+use crate::platform::{ActivityAnswer, PlatformError};
+
+/// Rows asked for at once.
+const PAGE: u32 = 100;
+/// Rows asked for at once where a whole stretch of time is read again.
+const LARGE_PAGE: u32 = 500;
+/// How far back the first look goes, and how much further than the last one after the cursor was lost.
+const LOOK_BACK: Duration = Duration::from_secs(600);
+/// A row may become visible after a younger one: the newest are looked at again so often.
+const SWEEP: Duration = Duration::from_secs(60);
+/// With so much waiting nothing more is taken in: it waits at the platform, which keeps it for days.
+const MAX_WAITING: u64 = 10_000;
+const MAX_WAITING_BYTES: u64 = 256 * 1024 * 1024;
+/// Rows that are known to have been taken, so that a sweep asks the state about none of them.
+const REMEMBERED: usize = 2048;
+
+/// Looks for messages until the workspace ends.
+pub(super) async fn run(context: Arc<Context>) {
+    let mut inbound = InboundLoop { context: &context, last_sweep: None, taken: Recent::default() };
+    let mut failures = 0_u32;
+    loop {
+        context.working().await;
+        let began = Instant::now();
+        match inbound.look().await {
+            Ok(()) => {
+                failures = 0;
+                context.seen_all.send_replace(Some(began));
+            }
+            Err(trouble) => {
+                if failures == 0 {
+                    context
+                        .say(Event::Trouble(format!("no messages can be fetched, trying again: {trouble}")));
+                }
+                failures += 1;
+                // What came meanwhile may lie before what comes next.
+                inbound.last_sweep = None;
+                if let Trouble::State(error @ StateError::Fenced { .. }) = &trouble {
+                    context.lost(error);
+                    return;
+                }
+            }
+        }
+        let eager = context.eager.load(Ordering::Relaxed) > 0;
+        let interval = if eager { context.spec.intervals.poll_eager } else { context.spec.intervals.poll };
+        // 5, 10, 20, 30 s where nothing else was said.
+        let wait = match failures {
+            0 | 1 => interval,
+            2 => interval * 2,
+            3 => interval * 4,
+            _ => interval * 6,
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = context.poll.notified(), if failures == 0 => {}
+        }
+    }
+}
+
+/// Why a look came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("{waiting} messages of {bytes} bytes wait for the agent already; it is too slow, or it hangs")]
+    Full { waiting: u64, bytes: u64 },
+}
+
+struct InboundLoop<'a> {
+    context: &'a Context,
+    last_sweep: Option<Instant>,
+    taken: Recent,
+}
+
+impl InboundLoop<'_> {
+    /// Takes in all there is.
+    async fn look(&mut self) -> Result<(), Trouble> {
+        loop {
+            self.room().await?;
+            let position = self.context.state.position(&self.context.fence).await?;
+            let Some(cursor) = position.cursor.clone() else {
+                self.read_again(LOOK_BACK).await?;
+                break;
+            };
+            let query = ActivityQuery { since_id: Some(cursor), limit: Some(PAGE), ..received() };
+            match self.context.client.activity(&query).await? {
+                ActivityAnswer::Page(page) => {
+                    let rows = page.oldest_first();
+                    let full = rows.len() >= PAGE as usize;
+                    self.take(rows, true).await?;
+                    if !full {
+                        break;
+                    }
+                }
+                ActivityAnswer::CursorLost => {
+                    self.read_again(since(&position)).await?;
+                    break;
+                }
+            }
+        }
+        self.sweep().await
+    }
+
+    /// Looks at the newest rows again, for one that became visible after a younger one.
+    async fn sweep(&mut self) -> Result<(), Trouble> {
+        // Whoever settles a doubt must not miss the echo.
+        let wanted = self.context.eager.load(Ordering::Relaxed) > 0;
+        if self.last_sweep.is_some_and(|at| at.elapsed() < SWEEP) && !wanted {
+            return Ok(());
+        }
+        let query = ActivityQuery { limit: Some(PAGE), ..received() };
+        if let ActivityAnswer::Page(page) = self.context.client.activity(&query).await? {
+            let mut rows = page.oldest_first();
+            rows.retain(|row| !self.taken.contains(&row.id));
+            self.take(rows, false).await?;
+        }
+        self.last_sweep = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Reads a stretch of time, whatever the cursor: from the newest page back, then taken in from the oldest.
+    async fn read_again(&mut self, back: Duration) -> Result<(), Trouble> {
+        let mut pages: Vec<Vec<ActivityRow>> = Vec::new();
+        let mut known = HashSet::new();
+        let mut before: Option<Timestamp> = None;
+        loop {
+            let query = ActivityQuery {
+                since_secs: Some(back.as_secs()),
+                limit: Some(LARGE_PAGE),
+                before_ts: before,
+                ..received()
+            };
+            let ActivityAnswer::Page(page) = self.context.client.activity(&query).await? else { break };
+            let mut rows = page.oldest_first();
+            let full = rows.len() >= LARGE_PAGE as usize;
+            rows.retain(|row| known.insert(row.id.clone()));
+            // Rows of the same instant may stand on both sides of a page's edge: it is read once more.
+            before = rows.first().and_then(|row| row.created_at).and_then(just_after);
+            let more = full && !rows.is_empty() && before.is_some();
+            pages.push(rows);
+            if !more {
+                break;
+            }
+        }
+        for rows in pages.into_iter().rev() {
+            self.take(rows, true).await?;
+        }
+        Ok(())
+    }
+
+    async fn room(&self) -> Result<(), Trouble> {
+        let backlog = self.context.state.backlog(&self.context.fence).await?;
+        if backlog.waiting >= MAX_WAITING || backlog.bytes >= MAX_WAITING_BYTES {
+            return Err(Trouble::Full { waiting: backlog.waiting, bytes: backlog.bytes });
+        }
+        Ok(())
+    }
+
+    /// Takes rows in, oldest first, in one step with the cursor if they move it.
+    async fn take(&mut self, rows: Vec<ActivityRow>, moves_cursor: bool) -> Result<(), Trouble> {
+        let Some(newest) = rows.last().map(|row| row.id.clone()) else { return Ok(()) };
+        let context = self.context;
+        let mut page = Page { rows: Vec::new(), cursor: moves_cursor.then_some(newest), at: unix_millis() };
+        let mut replies = Vec::new();
+        let mut messages = Vec::new();
+        for row in rows {
+            let id = row.id.clone();
+            let kind = match row.inbound(&context.spec.workspace_id) {
+                Inbound::Skip(_) => RowKind::Skip,
+                Inbound::Echo(text) => RowKind::Echo(digest(&text)),
+                Inbound::Message(message) => {
+                    let received = Received::of(*message);
+                    match self.reply(&received) {
+                        Some(reply) => {
+                            replies.push(reply);
+                            RowKind::Skip
+                        }
+                        None => {
+                            messages.push((received.id().to_owned(), received.from()));
+                            RowKind::Message(received.to_incoming())
+                        }
+                    }
+                }
+            };
+            page.rows.push(Row { id, kind });
+        }
+        let ids: Vec<String> = page.rows.iter().map(|row| row.id.clone()).collect();
+        match context.state.accept(&context.fence, page).await {
+            Ok(accepted) => {
+                for id in ids {
+                    self.taken.insert(id);
+                }
+                for reply in replies {
+                    reply.waiter.answer(reply.content);
+                }
+                if accepted.messages == messages.len() {
+                    for (id, from) in messages {
+                        context.say(Event::MessageIn { id, from });
+                    }
+                }
+                if accepted.messages > 0 {
+                    context.inbox.notify_one();
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // The page comes again, and with it the replies.
+                for reply in replies {
+                    context.waiting.put_back(reply.id, reply.waiter);
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The call that this message answers, if one waits for it.
+    fn reply(&self, received: &Received) -> Option<Reply> {
+        let (id, peer): (String, &PeerId) = (received.in_reply_to()?, received.peer.as_ref()?);
+        let waiter = self.context.waiting.take(&id, peer)?;
+        let content = Content {
+            parts: inbox::parts(&received.message.parts),
+            metadata: received.message.metadata.as_ref().map(|json| json.get().to_owned()),
+        };
+        Some(Reply { id, waiter, content })
+    }
+}
+
+/// An answer that a call waits for.
+struct Reply {
+    id: String,
+    waiter: Waiter,
+    content: Content,
+}
+
+fn received() -> ActivityQuery {
+    ActivityQuery { activity_type: Some(A2A_RECEIVE.to_owned()), ..ActivityQuery::default() }
+}
+
+/// How far back to read when the cursor is lost. A clock that went back makes it the least, one that went ahead more.
+fn since(position: &Position) -> Duration {
+    let last = position.at.unwrap_or_default();
+    Duration::from_millis(u64::try_from(unix_millis() - last).unwrap_or(0)) + LOOK_BACK
+}
+
+fn just_after(time: Timestamp) -> Option<Timestamp> {
+    time.checked_add(Duration::from_micros(1)).ok()
+}
+
+/// The latest of many ids.
+#[derive(Debug, Default)]
+struct Recent {
+    ids: HashSet<String>,
+    order: VecDeque<String>,
+}
+
+impl Recent {
+    fn contains(&self, id: &str) -> bool {
+        self.ids.contains(id)
+    }
+
+    fn insert(&mut self, id: String) {
+        if self.ids.insert(id.clone()) {
+            self.order.push_back(id);
+        }
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_cursor_is_looked_for_back_to_the_last_poll_and_a_bit() {
+        let at = |ago: i64| Position { cursor: None, at: Some(unix_millis() - ago) };
+        let seconds = |position| since(&position).as_secs();
+        assert_eq!(seconds(at(60_000)), 660);
+        assert_eq!(seconds(at(-3_600_000)), 600, "the clock went back");
+    }
+
+    #[test]
+    fn only_the_latest_ids_are_remembered() {
+        let mut recent = Recent::default();
+        for id in 0..REMEMBERED + 10 {
+            recent.insert(id.to_string());
+            recent.insert(id.to_string());
+        }
+        assert!(!recent.contains("9") && recent.contains("10"));
+        assert_eq!(recent.ids.len(), REMEMBERED);
+    }
+}

@@ -1,0 +1,132 @@
+//! How the agent is, for the next heartbeat.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use molecule_protocol::HeartbeatRequest;
+use molecule_protocol::heartbeat::WEDGED;
+use tokio::time::Instant;
+
+/// The error rate is that of the runs within this time ...
+const WINDOW: Duration = Duration::from_secs(300);
+/// ... if there were so many.
+const MIN_SAMPLES: usize = 5;
+
+/// What the heartbeat says. Everybody writes, the heartbeat reads; no lock is held for longer than a field is read.
+#[derive(Debug)]
+pub(super) struct Vitals {
+    started: Instant,
+    now: Mutex<Now>,
+}
+
+#[derive(Debug, Default)]
+struct Now {
+    active: i64,
+    task: String,
+    wedged: bool,
+    last_error: String,
+    /// When each run ended, and whether it failed.
+    runs: VecDeque<(Instant, bool)>,
+}
+
+impl Vitals {
+    pub(super) fn new() -> Self {
+        Self { started: Instant::now(), now: Mutex::default() }
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A message is in hand until what comes back is dropped.
+    pub(super) fn busy(&self) -> Busy<'_> {
+        self.now().active += 1;
+        Busy(self)
+    }
+
+    /// A run of a handler has ended.
+    pub(super) fn ran(&self, error: Option<String>) {
+        let now = Instant::now();
+        let mut vitals = self.now();
+        vitals.runs.push_back((now, error.is_some()));
+        while vitals.runs.front().is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
+            vitals.runs.pop_front();
+        }
+        if let Some(error) = error {
+            vitals.last_error = error;
+        }
+    }
+
+    pub(super) fn set_task(&self, task: Option<String>) {
+        self.now().task = task.unwrap_or_default();
+    }
+
+    pub(super) fn set_wedged(&self, wedged: Option<String>) {
+        let mut now = self.now();
+        now.wedged = wedged.is_some();
+        if let Some(error) = wedged {
+            now.last_error = error;
+        }
+    }
+
+    /// What to say now. The client adds the workspace and cuts the texts to their lengths.
+    pub(super) fn heartbeat(&self) -> HeartbeatRequest {
+        let at = Instant::now();
+        let now = self.now();
+        let recent = || now.runs.iter().filter(|(ended, _)| at.duration_since(*ended) <= WINDOW);
+        let (total, failed) = (recent().count(), recent().filter(|(_, failed)| *failed).count());
+        let error_rate = if total < MIN_SAMPLES { 0.0 } else { failed as f64 / total as f64 };
+        HeartbeatRequest {
+            error_rate,
+            sample_error: if failed > 0 || now.wedged { now.last_error.clone() } else { String::new() },
+            active_tasks: now.active,
+            uptime_seconds: i64::try_from(self.started.elapsed().as_secs()).unwrap_or(i64::MAX),
+            current_task: now.task.clone(),
+            runtime_state: if now.wedged { WEDGED.to_owned() } else { String::new() },
+            ..HeartbeatRequest::default()
+        }
+    }
+}
+
+/// A message in hand.
+pub(super) struct Busy<'a>(&'a Vitals);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.now().active -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_heartbeat_says_how_the_agent_is() {
+        let vitals = Vitals::new();
+        let busy = vitals.busy();
+        vitals.set_task(Some("thinking".into()));
+        let beat = vitals.heartbeat();
+        assert_eq!((beat.active_tasks, beat.current_task.as_str()), (1, "thinking"));
+        assert_eq!(beat.runtime_state, "", "any other word keeps a degraded workspace degraded");
+        drop(busy);
+        vitals.set_task(None);
+        vitals.set_wedged(Some("boom".into()));
+        let beat = vitals.heartbeat();
+        assert_eq!((beat.active_tasks, beat.current_task.as_str()), (0, ""));
+        assert_eq!((beat.runtime_state.as_str(), beat.sample_error.as_str()), ("wedged", "boom"));
+    }
+
+    #[test]
+    fn the_error_rate_needs_samples() {
+        let vitals = Vitals::new();
+        for _ in 0..4 {
+            vitals.ran(Some("boom".into()));
+        }
+        assert_eq!(vitals.heartbeat().error_rate, 0.0);
+        vitals.ran(None);
+        assert_eq!(vitals.heartbeat().error_rate, 0.8);
+        assert_eq!(vitals.heartbeat().sample_error, "boom");
+    }
+}

@@ -1,0 +1,220 @@
+//! Keeps an eye on what the platform thinks of the workspace, and draws the consequences.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use molecule_protocol::Json;
+use molecule_protocol::state::StateAnswer;
+use tokio::sync::oneshot;
+
+use super::context::{Context, Mode};
+use crate::events::{Ended, Event};
+use crate::host::StartError;
+use crate::life::{self, Ask, Effect, Ending, Life, Next, Notice, Phase, Settings};
+use crate::platform::{PlatformError, PlatformFault, Reach};
+use crate::spec::OnEnd;
+
+/// How often a token file is looked at while the platform takes no token.
+const TOUCH: Duration = Duration::from_secs(1);
+
+/// Tells once whether the workspace could be started.
+pub(super) type Started = oneshot::Sender<Result<(), StartError>>;
+
+/// Drives the life of a workspace to its end.
+pub(super) async fn run(context: Arc<Context>, card: Json, started: Started) {
+    let spec = &context.spec;
+    let settings = Settings {
+        end_on_pause: spec.on_pause == OnEnd::Exit,
+        end_on_revoked: spec.on_revoked == OnEnd::Exit,
+        poll: spec.intervals.state,
+        slow: spec.intervals.state * 2,
+        retry: Settings::default().retry.min(spec.intervals.state),
+        retry_start: Settings::default().retry_start.min(spec.intervals.state),
+    };
+    let has_token = context.client.credentials().token().is_some();
+    let life = Life::start(settings, has_token);
+    Watch { context: &context, card, life, started: Some(started), refusal: None, troubled: false }
+        .run()
+        .await;
+}
+
+struct Watch<'a> {
+    context: &'a Context,
+    card: Json,
+    life: Life,
+    /// Until it is known whether it started.
+    started: Option<Started>,
+    /// Why the platform refused the token last.
+    refusal: Option<String>,
+    /// The latest request failed, and that was said.
+    troubled: bool,
+}
+
+impl Watch<'_> {
+    async fn run(mut self) {
+        loop {
+            let event = match self.life.next() {
+                Next::Ended(ending) => return self.ended(ending),
+                Next::Wait(until) => self.wait(until).await,
+                Next::Ask(ask) => match self.ask(ask).await {
+                    Ok(event) => event,
+                    Err(error) => return self.not_started(error),
+                },
+            };
+            let before = self.life.phase();
+            for effect in self.life.on(event, Instant::now()) {
+                self.apply(effect, before);
+            }
+            if matches!(self.life.phase(), Phase::Paused) {
+                // Nothing runs, and all is as it should be.
+                self.tell_started(Ok(()));
+            }
+        }
+    }
+
+    async fn wait(&self, until: Instant) -> life::Event {
+        let revoked = matches!(self.life.phase(), Phase::Revoked { .. });
+        loop {
+            let rest = until.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return life::Event::Wake;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(if revoked { rest.min(TOUCH) } else { rest }) => {
+                    if revoked && self.context.client.credentials().changed() {
+                        return life::Event::TokenTouched;
+                    }
+                }
+                () = self.context.look.notified() => return life::Event::HeartbeatRefused,
+            }
+        }
+    }
+
+    /// Asks the platform. An error means that there is no point in trying to start.
+    async fn ask(&mut self, ask: Ask) -> Result<life::Event, StartError> {
+        let client = &self.context.client;
+        Ok(match ask {
+            Ask::State => {
+                let answer = client.state().await;
+                let misrouted = matches!(answer, Ok(StateAnswer::Misrouted));
+                if misrouted && self.started.is_some() {
+                    self.hopeless(client.instructions().await.err())?;
+                }
+                let error = self.hopeless(answer.as_ref().err())?;
+                self.trouble(error);
+                life::Event::of_state(answer.as_ref().map(Clone::clone))
+            }
+            Ask::Reload => match client.credentials().reload() {
+                Ok(changed) => life::Event::Reloaded { changed },
+                Err(error) => {
+                    self.context.say(Event::Trouble(error.to_string()));
+                    life::Event::Reloaded { changed: false }
+                }
+            },
+            Ask::Probe => {
+                let answer = client.probe().await;
+                life::Event::of_probe(answer.as_ref().map(Clone::clone))
+            }
+            Ask::Register => {
+                let answer = client.register(&self.card, &Reach::Poll).await;
+                if let Err(PlatformError { fault: PlatformFault::Unauthorized { text, .. }, .. }) = &answer {
+                    self.refusal = Some(text.clone());
+                }
+                let error = self.hopeless(answer.as_ref().err())?;
+                self.trouble(error);
+                life::Event::of_registration(answer.as_ref())
+            }
+        })
+    }
+
+    /// Passes an error on, unless it is one at the start that trying again does not help against.
+    fn hopeless<E: std::borrow::Borrow<PlatformError>>(
+        &self,
+        error: Option<E>,
+    ) -> Result<Option<E>, StartError> {
+        use PlatformFault as Fault;
+        let Some(error) = error else { return Ok(None) };
+        let hopeless = matches!(
+            error.borrow().fault,
+            Fault::Tls(_)
+                | Fault::HttpToHttps
+                | Fault::EmptyNotFound
+                | Fault::NotJson { .. }
+                | Fault::Redirected { .. }
+                | Fault::OriginRefused
+                | Fault::Malformed(_)
+                | Fault::Rejected { .. }
+                | Fault::Forbidden { .. }
+                | Fault::Broken(_)
+        );
+        if self.started.is_some() && hopeless {
+            return Err(StartError::Misconfigured(error.borrow().to_string()));
+        }
+        Ok(Some(error))
+    }
+
+    /// Says that a request failed, once until one succeeds.
+    fn trouble(&mut self, error: Option<&PlatformError>) {
+        if let Some(error) = error
+            && !self.troubled
+            && !matches!(error.fault, PlatformFault::Unauthorized { .. } | PlatformFault::RouteMissing)
+        {
+            self.context.say(Event::Trouble(format!("{error} (trying again)")));
+        }
+        self.troubled = error.is_some();
+    }
+
+    fn apply(&mut self, effect: Effect, before: Phase) {
+        let context = self.context;
+        match effect {
+            Effect::StartWork => {
+                let resumed = matches!(before, Phase::Paused);
+                if resumed {
+                    context.say(Event::Resumed);
+                }
+                context.mode.send_replace(if resumed { Mode::Resuming } else { Mode::Working });
+                self.tell_started(Ok(()));
+            }
+            Effect::StopWork => {
+                let paused = matches!(self.life.phase(), Phase::Paused);
+                context.mode.send_replace(if paused { Mode::Paused } else { Mode::Revoked });
+                if paused {
+                    context.say(Event::Paused);
+                }
+            }
+            // Said as events of their own, or by how it ended.
+            Effect::Say(Notice::Paused | Notice::Resumed | Notice::Removed) => {}
+            Effect::Say(notice) => context.say(Event::Trouble(notice.to_string())),
+        }
+    }
+
+    fn ended(&mut self, ending: Ending) {
+        let workspace = self.context.spec.workspace_id.to_string();
+        match ending {
+            Ending::Removed => {
+                self.tell_started(Err(StartError::Removed { workspace }));
+                self.context.end(Ended::Removed);
+            }
+            Ending::Revoked => {
+                let reason = self.refusal.take().unwrap_or_else(|| "401 to the token given".to_owned());
+                self.tell_started(Err(StartError::Unauthorized { workspace, reason }));
+                self.context.end(Ended::Revoked);
+            }
+            Ending::Paused => {
+                self.tell_started(Ok(()));
+                self.context.end(Ended::Paused);
+            }
+        }
+    }
+
+    fn not_started(&mut self, error: StartError) {
+        self.tell_started(Err(error));
+    }
+
+    fn tell_started(&mut self, result: Result<(), StartError>) {
+        if let Some(started) = self.started.take() {
+            // Whoever wanted to start may have given up.
+            let _ = started.send(result);
+        }
+    }
+}

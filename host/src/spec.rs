@@ -1,0 +1,124 @@
+//! What an operator says about one agent: whose it is, what it may do, how it is run.
+
+use std::time::Duration;
+
+use molecule_gate::Grants;
+use molecule_protocol::{PlatformUrl, WorkspaceId};
+use molecule_runtime::{Limits, Restarts};
+
+use crate::platform::{OrgId, Origin};
+use crate::token::TokenInputs;
+
+/// One agent in one workspace.
+///
+/// ```
+/// use molecule_host::AgentSpec;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut spec = AgentSpec::new(
+///     "https://acme.moleculesai.app".parse()?,
+///     "3d6f0a52-8f0e-4a37-9a5e-0d4f4c1f9b11".parse()?,
+/// );
+/// spec.grants.peers.push("bob".parse()?);
+/// spec.config.push(("greeting".into(), "Hello".into()));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct AgentSpec {
+    /// The platform.
+    pub platform_url: PlatformUrl,
+    /// The workspace that the agent is.
+    pub workspace_id: WorkspaceId,
+    /// Where its token comes from; the cached one where nothing is said.
+    pub token: TokenInputs,
+    /// The organisation, where one platform serves several.
+    pub org_id: Option<OrgId>,
+    /// The `Origin` to send; the platform's own where nothing is said.
+    pub origin: Origin,
+    /// The name in the agent card; the agent's own where nothing is said.
+    pub name: Option<String>,
+    /// What the agent reads by `workspace.config`.
+    pub config: Vec<(String, String)>,
+    /// What it may do.
+    pub grants: Grants,
+    /// How often the host asks and tells.
+    pub intervals: Intervals,
+    /// What to do when the workspace is paused.
+    pub on_pause: OnEnd,
+    /// What to do when the platform no longer takes the token.
+    pub on_revoked: OnEnd,
+    /// Messages in flight at once; what the card asks for, at most [`AgentSpec::MAX_ASKED_CONCURRENCY`], where
+    /// nothing is said.
+    pub concurrency: Option<usize>,
+    /// How long one callback may take.
+    pub callback_time: Duration,
+    /// How long what is in flight may still take when the host stops.
+    pub shutdown_grace: Duration,
+    /// What an instance may take.
+    pub limits: Limits,
+    /// When a dead instance is built again.
+    pub restarts: Restarts,
+}
+
+impl AgentSpec {
+    /// Messages in flight at once that a card may ask for.
+    pub const MAX_ASKED_CONCURRENCY: usize = 16;
+
+    /// An agent with nothing granted, run the usual way.
+    pub fn new(platform_url: PlatformUrl, workspace_id: WorkspaceId) -> Self {
+        Self {
+            platform_url,
+            workspace_id,
+            token: TokenInputs::default(),
+            org_id: None,
+            origin: Origin::default(),
+            name: None,
+            config: Vec::new(),
+            grants: Grants::default(),
+            intervals: Intervals::default(),
+            on_pause: OnEnd::Wait,
+            on_revoked: OnEnd::Wait,
+            concurrency: None,
+            callback_time: Duration::from_secs(600),
+            shutdown_grace: Duration::from_secs(10),
+            limits: Limits::default(),
+            restarts: Restarts::default(),
+        }
+    }
+}
+
+/// How often the host asks and tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intervals {
+    /// Between two heartbeats, give or take a tenth. The platform takes a workspace for gone after 90 s.
+    pub heartbeat: Duration,
+    /// Between two looks at the workspace's state.
+    pub state: Duration,
+    /// Between two looks for messages.
+    pub poll: Duration,
+    /// Between two looks while a call waits for a peer's answer, or an answer's echo is looked for.
+    pub poll_eager: Duration,
+}
+
+impl Default for Intervals {
+    /// 30 s, 30 s, 5 s and 1 s: sixteen requests a minute, of the 600 that the platform gives an address.
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_secs(30),
+            state: Duration::from_secs(30),
+            poll: Duration::from_secs(5),
+            poll_eager: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What to do at an end that may not be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnEnd {
+    /// Keep the process and wait for better times.
+    Wait,
+    /// Stop.
+    Exit,
+}
