@@ -77,6 +77,7 @@ pub(crate) async fn start(
     let card = wire_card(&name, &agent.card);
     let fence = host.state.lease(&spec.workspace_id.to_string()).await?;
 
+    let outbox = Arc::new(Notify::new());
     let (end, ends) = mpsc::unbounded_channel();
     let events = broadcast::Sender::new(EVENTS);
     let context = Arc::new(Context {
@@ -84,13 +85,13 @@ pub(crate) async fn start(
         vitals: Vitals::new(),
         directory: Directory::new(client.clone()),
         waiting: Waiting::default(),
-        lanes: Lanes::default(),
+        lanes: Lanes::new(outbox.clone()),
         mode: watched::Sender::new(Mode::Paused),
         events: events.clone(),
         end,
         stopping: CancellationToken::new(),
         inbox: Notify::new(),
-        outbox: Notify::new(),
+        outbox,
         beat: Notify::new(),
         look: Notify::new(),
         poll: Notify::new(),

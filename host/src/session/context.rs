@@ -64,7 +64,7 @@ pub(super) struct Context {
     /// A message waits to be claimed.
     pub(super) inbox: Notify,
     /// A send waits to be sent.
-    pub(super) outbox: Notify,
+    pub(super) outbox: Arc<Notify>,
     /// The next heartbeat is to go out now.
     pub(super) beat: Notify,
     /// The token was refused somewhere: look at the state now.
@@ -156,16 +156,22 @@ impl Drop for Eager<'_> {
 
 /// Texts on their way to the user, by digest: of two equal ones the second waits until it is known what became of the
 /// first, or an echo could not be told to belong to the one or the other.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Lanes(Arc<LanesInner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct LanesInner {
     held: Mutex<HashSet<String>>,
     freed: Notify,
+    outbox: Arc<Notify>,
 }
 
 impl Lanes {
+    /// Lanes that are all free. The outbox is told whenever one becomes so.
+    pub(super) fn new(outbox: Arc<Notify>) -> Self {
+        Self(Arc::new(LanesInner { held: Mutex::default(), freed: Notify::new(), outbox }))
+    }
+
     /// The lane of a digest, unless somebody is in it.
     pub(super) fn try_hold(&self, digest: &str) -> Option<Lane> {
         let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -198,6 +204,7 @@ impl Drop for Lane {
     fn drop(&mut self) {
         self.lanes.0.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.digest);
         self.lanes.0.freed.notify_waiters();
+        self.lanes.0.outbox.notify_one();
     }
 }
 

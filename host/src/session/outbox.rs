@@ -14,21 +14,22 @@ use std::time::Duration;
 use molecule_protocol::proxy::{ProxyAnswer, Retry};
 use molecule_protocol::{Delivery, PeerId};
 use molecule_store::state::{Progress, Settlement, Unsettled};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::context::{Backoff, Context, Lane, unix_millis};
+use super::context::{Context, Lane, unix_millis};
 use super::letter::{Letter, Receiver};
 use crate::events::Event;
-use crate::platform::PlatformFault;
+use crate::platform::{PlatformError, PlatformFault};
 
 /// How long a text to the user may be under way, retries included.
 pub(super) const NOTIFY_TIME: Duration = Duration::from_secs(15);
+/// So much later it certainly is no more.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// By when a text that is sent now has landed or never will.
 pub(super) fn notify_until() -> i64 {
-    const MARGIN: Duration = Duration::from_secs(1);
     unix_millis() + i64::try_from((NOTIFY_TIME + MARGIN).as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -42,34 +43,49 @@ const MAX_ATTEMPTS: u32 = 1000;
 /// Sends until the workspace ends.
 pub(super) async fn run(context: Arc<Context>) {
     let outbox = Arc::new(Outbox { requests: Semaphore::new(AT_ONCE), under_way: Mutex::default() });
+    let (in_order, ordered) = mpsc::unbounded_channel();
     let mut carriers = JoinSet::new();
+    carriers.spawn(send_in_order(ordered));
     loop {
-        let context = &context;
-        let Some(unsettled) = context.keep(|| context.state.unsettled(&context.fence, BATCH)).await else {
-            return;
-        };
-        for item in unsettled {
+        let unsettled = context.keep(|| context.state.unsettled(&context.fence, BATCH)).await;
+        for item in unsettled.unwrap_or_default() {
             // Oldest first: of two equal texts the older one gets the lane.
-            if let Some(way) = outbox.set_out(&item, context) {
-                carriers.spawn(carry(context.clone(), outbox.clone(), item, way));
+            let Some(carrier) = outbox.set_out(&context, item) else { continue };
+            if carrier.is_first_to_user() {
+                // Its receiver lives as long as this loop.
+                let _ = in_order.send(carrier);
+            } else {
+                carriers.spawn(carrier.carry());
             }
         }
         tokio::select! {
             () = context.outbox.notified() => {}
-            Some(_) = carriers.join_next(), if !carriers.is_empty() => {}
+            Some(_) = carriers.join_next() => {}
         }
     }
 }
 
-/// Waits until nothing is left to send, or may be sent any time soon.
+/// Sends for the first time, one after the other: the user reads answers in the order in which they were given. What
+/// does not get through at once no longer holds up the others.
+async fn send_in_order(mut ordered: mpsc::UnboundedReceiver<Carrier>) {
+    let mut rest = JoinSet::new();
+    while let Some(mut carrier) = ordered.recv().await {
+        match carrier.attempt().await {
+            Some(Attempt::Ended(settlement)) => rest.spawn(carrier.settle(settlement)),
+            Some(Attempt::Again) => rest.spawn(carrier.carry()),
+            None => continue,
+        };
+        while rest.try_join_next().is_some() {}
+    }
+}
+
+/// Waits until nothing is left to send, or could be any time soon.
 pub(super) async fn drained(context: &Context) {
-    let mut wait = Backoff::new(Duration::from_millis(5), Duration::from_millis(100));
-    while let Ok(unsettled) = context.state.unsettled(&context.fence, BATCH).await {
-        let soon = |item: &Unsettled| item.attempts == 0 || matches!(item.progress, Progress::InDoubt { .. });
-        if !unsettled.iter().any(soon) {
-            return;
-        }
-        wait.wait().await;
+    let soon = |item: &Unsettled| item.attempts == 0 || matches!(item.progress, Progress::InDoubt { .. });
+    while let Ok(unsettled) = context.state.unsettled(&context.fence, BATCH).await
+        && unsettled.iter().any(soon)
+    {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -78,56 +94,48 @@ struct Outbox {
     under_way: Mutex<HashSet<String>>,
 }
 
-/// On its way. Dropped, it may set out again.
-struct Way {
-    outbox: Arc<Outbox>,
-    id: String,
-    _lane: Option<Lane>,
-}
-
-impl Drop for Way {
-    fn drop(&mut self) {
-        self.outbox.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
-    }
-}
-
 impl Outbox {
-    fn set_out(self: &Arc<Self>, item: &Unsettled, context: &Context) -> Option<Way> {
-        let id = &item.send.id;
+    /// Somebody to carry this item, unless it is under way already, or another one of the same text is.
+    fn set_out(self: &Arc<Self>, context: &Arc<Context>, item: Unsettled) -> Option<Carrier> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if under_way.contains(id) {
+        if under_way.contains(&item.send.id) {
             return None;
         }
         let lane = match &item.send.digest {
             Some(digest) => Some(context.lanes.try_hold(digest)?),
             None => None,
         };
-        under_way.insert(id.clone());
-        Some(Way { outbox: self.clone(), id: id.clone(), _lane: lane })
+        under_way.insert(item.send.id.clone());
+        Some(Carrier { context: context.clone(), outbox: self.clone(), item, _lane: lane })
     }
 }
 
 /// Takes one send to its end.
-async fn carry(context: Arc<Context>, outbox: Arc<Outbox>, item: Unsettled, _way: Way) {
-    let letter = Letter::read(&item.send);
-    let settlement = match (letter, Receiver::read(&item.send.to)) {
-        (Some(letter), Some(Receiver::User)) => to_user(&context, &outbox, item.clone(), letter).await,
-        (Some(letter), Some(Receiver::Peer(peer))) => to_peer(&context, &outbox, &item, letter, &peer).await,
-        _ => Some(Settlement::Abandoned("it cannot be read back".to_owned())),
-    };
-    // Settled by somebody else, or the workspace ends.
-    let Some(settlement) = settlement else { return };
-    let id = &item.send.id;
-    context.keep(|| context.state.settle(&context.fence, id, settlement.clone(), unix_millis())).await;
-    let to = item.send.to;
-    context.say(match settlement {
-        Settlement::Abandoned(reason) => Event::Undeliverable { to, reason },
-        Settlement::Landed | Settlement::NotSent => Event::Delivered { to },
-    });
+struct Carrier {
+    context: Arc<Context>,
+    outbox: Arc<Outbox>,
+    item: Unsettled,
+    _lane: Option<Lane>,
+}
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        self.outbox.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.item.send.id);
+        // Should it not be over, it sets out again.
+        self.context.outbox.notify_one();
+    }
 }
 
 /// What an attempt came to.
 enum Attempt {
+    /// It is over, one way or the other.
+    Ended(Settlement),
+    /// To be tried again, once it is clear that it did not land.
+    Again,
+}
+
+/// What a request came to.
+enum Request {
     Landed,
     /// The receiver certainly does not have it, and may get it later.
     NotSent,
@@ -137,107 +145,148 @@ enum Attempt {
     Unknown,
 }
 
-async fn to_user(
-    context: &Context,
-    outbox: &Outbox,
-    mut item: Unsettled,
-    letter: Letter,
-) -> Option<Settlement> {
-    let id = item.send.id.clone();
-    let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
-    loop {
-        if let Progress::InDoubt { until, echoed, once } = item.progress {
-            if echoed {
-                return Some(Settlement::Landed);
-            }
-            match clear_up(context, &id, until).await? {
-                true => return Some(Settlement::Landed),
-                false if once => return Some(Settlement::Abandoned("it did not arrive".to_owned())),
-                false => {}
+impl Carrier {
+    fn is_first_to_user(&self) -> bool {
+        let first = self.item.progress == Progress::Ready && self.item.attempts == 0;
+        first && Receiver::read(&self.item.send.to) == Some(Receiver::User)
+    }
+
+    async fn carry(mut self) {
+        loop {
+            let doubt = match self.item.progress {
+                Progress::InDoubt { .. } => self.clear_up().await,
+                Progress::Ready => {
+                    tokio::time::sleep(self.pause()).await;
+                    Some(None)
+                }
+            };
+            let attempt = match doubt {
+                // Somebody else has settled it.
+                None => return,
+                Some(Some(settlement)) => Some(Attempt::Ended(settlement)),
+                Some(None) => self.attempt().await,
+            };
+            match attempt {
+                None => return,
+                Some(Attempt::Ended(settlement)) => return self.settle(settlement).await,
+                Some(Attempt::Again) => {}
             }
         }
-        if item.attempts >= MAX_ATTEMPTS {
-            return Some(Settlement::Abandoned(format!("it could not be sent in {MAX_ATTEMPTS} attempts")));
+    }
+
+    /// Between two attempts: 1, 2, 4 .. 60 s, and nothing before the first.
+    fn pause(&self) -> Duration {
+        match self.item.attempts {
+            0 => Duration::ZERO,
+            tried => Duration::from_secs(1 << (tried - 1).min(6)).min(Duration::from_secs(60)),
         }
-        item.attempts += 1;
+    }
+
+    /// Finds out what became of a send in doubt: how it ended, or that it may go out again. `None` when there is nothing
+    /// left to do.
+    async fn clear_up(&mut self) -> Option<Option<Settlement>> {
+        let Progress::InDoubt { until, echoed, once } = self.item.progress else { return Some(None) };
+        if echoed {
+            return Some(Some(Settlement::Landed));
+        }
+        if self.item.send.digest.is_none() {
+            // A copy does no harm to a peer: nothing is waited for but the next attempt's turn.
+            tokio::time::sleep(self.pause()).await;
+            return Some(None);
+        }
+        let left = u64::try_from(until - unix_millis()).unwrap_or(0);
+        // Against a clock that jumped: no request is under way for longer than its time.
+        tokio::time::sleep(Duration::from_millis(left).min(NOTIFY_TIME + MARGIN)).await;
+        self.context.polled_after(Instant::now()).await;
+        let context = self.context.clone();
+        let unsettled = context.keep(|| context.state.unsettled(&context.fence, BATCH)).await?;
+        let now = unsettled.into_iter().find(|item| item.send.id == self.item.send.id)?;
+        Some(match now.progress {
+            Progress::InDoubt { echoed: true, .. } => Some(Settlement::Landed),
+            Progress::InDoubt { .. } if once => Some(Settlement::Abandoned("it did not arrive".to_owned())),
+            Progress::InDoubt { .. } | Progress::Ready => None,
+        })
+    }
+
+    /// Sends it once. `None` when there is nothing left to do.
+    async fn attempt(&mut self) -> Option<Attempt> {
+        let abandoned = |reason: String| Some(Attempt::Ended(Settlement::Abandoned(reason)));
+        let (Some(letter), Some(receiver)) =
+            (Letter::read(&self.item.send), Receiver::read(&self.item.send.to))
+        else {
+            return abandoned("it cannot be read back".to_owned());
+        };
+        if self.item.attempts >= MAX_ATTEMPTS {
+            return abandoned(format!("it could not be sent in {MAX_ATTEMPTS} attempts"));
+        }
+        self.item.attempts += 1;
+        let (context, outbox) = (self.context.clone(), self.outbox.clone());
+        let id = &self.item.send.id;
         let turn = outbox.requests.acquire().await.ok()?;
         let until = notify_until();
-        context.keep(|| context.state.begin(&context.fence, &id, until)).await?;
-        let request = letter.clone().into_notify();
-        let attempt = match tokio::time::timeout(NOTIFY_TIME, context.client.notify(&request)).await {
-            Ok(Ok(())) => Attempt::Landed,
-            Ok(Err(error)) => attempt_of(error.delivery(), &error.fault, || error.to_string()),
-            Err(_) => Attempt::Unknown,
+        context.keep(|| context.state.begin(&context.fence, id, until)).await?;
+        let request = match receiver {
+            Receiver::User => to_user(&context, letter).await,
+            Receiver::Peer(peer) => to_peer(&context, letter, id, &peer).await,
         };
         drop(turn);
-        match attempt {
-            Attempt::Landed => return Some(Settlement::Landed),
-            Attempt::Refused(reason) => return Some(Settlement::Abandoned(reason)),
-            Attempt::NotSent => {
-                not_sent(context, &id).await?;
-                item.progress = Progress::Ready;
-                backoff.wait().await;
+        match request {
+            Request::Landed => Some(Attempt::Ended(Settlement::Landed)),
+            Request::Refused(reason) => abandoned(reason),
+            Request::NotSent => {
+                let not_sent = || context.state.settle(&context.fence, id, Settlement::NotSent, unix_millis());
+                context.keep(not_sent).await?;
+                self.item.progress = Progress::Ready;
+                Some(Attempt::Again)
             }
-            Attempt::Unknown => item.progress = Progress::InDoubt { until, echoed: false, once: false },
+            Request::Unknown => {
+                self.item.progress = Progress::InDoubt { until, echoed: false, once: false };
+                Some(Attempt::Again)
+            }
+        }
+    }
+
+    async fn settle(self, settlement: Settlement) {
+        let (context, id, to) = (&self.context, &self.item.send.id, self.item.send.to.clone());
+        let kept = context
+            .keep(|| context.state.settle(&context.fence, id, settlement.clone(), unix_millis()))
+            .await;
+        if kept.is_some() {
+            context.say(match settlement {
+                Settlement::Abandoned(reason) => Event::Undeliverable { to, reason },
+                Settlement::Landed | Settlement::NotSent => Event::Delivered { to },
+            });
         }
     }
 }
 
-/// Whether a text in doubt has landed, once that can be known. `None` when somebody else has settled it.
-async fn clear_up(context: &Context, id: &str, until: i64) -> Option<bool> {
-    // Against a clock that jumped: no request is under way for longer than its time.
-    let left = u64::try_from(until - unix_millis()).unwrap_or(0);
-    let longest = NOTIFY_TIME + Duration::from_secs(1);
-    tokio::time::sleep(Duration::from_millis(left).min(longest)).await;
-    context.polled_after(Instant::now()).await;
-    let unsettled = context.keep(|| context.state.unsettled(&context.fence, BATCH)).await?;
-    let item = unsettled.into_iter().find(|item| item.send.id == id)?;
-    Some(matches!(item.progress, Progress::InDoubt { echoed: true, .. }))
-}
-
-async fn to_peer(
-    context: &Context,
-    outbox: &Outbox,
-    item: &Unsettled,
-    letter: Letter,
-    peer: &PeerId,
-) -> Option<Settlement> {
-    let id = &item.send.id;
-    let message = letter.into_message(id);
-    let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
-    for _ in item.attempts..MAX_ATTEMPTS {
-        let turn = outbox.requests.acquire().await.ok()?;
-        // Nothing is waited for after a doubt: a copy does no harm.
-        let begun = context.keep(|| context.state.begin(&context.fence, id, unix_millis())).await;
-        begun?;
-        let attempt = match context.client.send_to_peer(peer, &message).await {
-            Ok(ProxyAnswer::Failed(failure)) => match (failure.retry(), failure.delivery()) {
-                (_, Delivery::Yes) => Attempt::Landed,
-                (_, Delivery::Unknown) => Attempt::Unknown,
-                (Retry::Never, Delivery::No) => Attempt::Refused(failure.to_string()),
-                (_, Delivery::No) => Attempt::NotSent,
-            },
-            // It has the message, whatever it says to it: an answer is not answered.
-            Ok(_) => Attempt::Landed,
-            Err(error) => attempt_of(error.delivery(), &error.fault, || error.to_string()),
-        };
-        drop(turn);
-        match attempt {
-            Attempt::Landed => return Some(Settlement::Landed),
-            Attempt::Refused(reason) => return Some(Settlement::Abandoned(reason)),
-            Attempt::NotSent => not_sent(context, id).await?,
-            Attempt::Unknown => {}
-        }
-        backoff.wait().await;
+async fn to_user(context: &Context, letter: Letter) -> Request {
+    match tokio::time::timeout(NOTIFY_TIME, context.client.notify(&letter.into_notify())).await {
+        Ok(Ok(())) => Request::Landed,
+        Ok(Err(error)) => failed(&error),
+        Err(_) => Request::Unknown,
     }
-    Some(Settlement::Abandoned(format!("it could not be sent in {MAX_ATTEMPTS} attempts")))
 }
 
-fn attempt_of(delivery: Delivery, fault: &PlatformFault, words: impl Fn() -> String) -> Attempt {
+async fn to_peer(context: &Context, letter: Letter, id: &str, peer: &PeerId) -> Request {
+    match context.client.send_to_peer(peer, &letter.into_message(id)).await {
+        Ok(ProxyAnswer::Failed(failure)) => match (failure.retry(), failure.delivery()) {
+            (_, Delivery::Yes) => Request::Landed,
+            (_, Delivery::Unknown) => Request::Unknown,
+            (Retry::Never, Delivery::No) => Request::Refused(failure.to_string()),
+            (_, Delivery::No) => Request::NotSent,
+        },
+        // It has the message, whatever it says to it: an answer is not answered.
+        Ok(_) => Request::Landed,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &PlatformError) -> Request {
     use PlatformFault as Fault;
-    match (delivery, fault) {
-        (Delivery::Yes, _) => Attempt::Landed,
-        (Delivery::Unknown, _) => Attempt::Unknown,
+    match (error.delivery(), &error.fault) {
+        (Delivery::Yes, _) => Request::Landed,
+        (Delivery::Unknown, _) => Request::Unknown,
         (
             Delivery::No,
             Fault::NotFound { .. }
@@ -245,12 +294,8 @@ fn attempt_of(delivery: Delivery, fault: &PlatformFault, words: impl Fn() -> Str
             | Fault::Rejected { .. }
             | Fault::Forbidden { .. }
             | Fault::Invalid(_),
-        ) => Attempt::Refused(words()),
+        ) => Request::Refused(error.to_string()),
         // A token can be renewed, a server comes back, a misrouted request finds its way.
-        (Delivery::No, _) => Attempt::NotSent,
+        (Delivery::No, _) => Request::NotSent,
     }
-}
-
-async fn not_sent(context: &Context, id: &str) -> Option<()> {
-    context.keep(|| context.state.settle(&context.fence, id, Settlement::NotSent, unix_millis())).await
 }
