@@ -91,6 +91,7 @@ impl std::fmt::Debug for Host {
 #[derive(Default)]
 pub struct HostBuilder {
     state_dir: Option<PathBuf>,
+    compiled: Option<PathBuf>,
     state: Option<Arc<dyn State>>,
     network: Option<Network>,
     transport: TransportSettings,
@@ -101,6 +102,13 @@ impl HostBuilder {
     /// process.
     pub fn state_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.state_dir = Some(path.into());
+        self
+    }
+
+    /// Keeps compiled components in this folder instead of in one of the state folder, and also without one. It may be
+    /// shared.
+    pub fn compiled_in(mut self, path: impl Into<PathBuf>) -> Self {
+        self.compiled = Some(path.into());
         self
     }
 

@@ -229,7 +229,10 @@ impl Session {
         let options = ActorOptions {
             concurrency: self.concurrency(),
             callback_time: spec.callback_time,
-            tick: asks.tick_ms.filter(|ms| *ms > 0).map(|ms| Duration::from_millis(ms.max(MIN_TICK_MS).into())),
+            tick: asks
+                .tick_ms
+                .filter(|ms| *ms > 0)
+                .map(|ms| Duration::from_millis(ms.max(MIN_TICK_MS).into())),
             restarts: spec.restarts,
             limits: spec.limits.clone(),
             ..ActorOptions::default()

@@ -1,1 +1,8 @@
-//! End-to-end tests.
+//! What the end-to-end tests share.
+
+pub mod canvas;
+pub mod embedded;
+pub mod guests;
+pub mod process;
+pub mod scripted;
+pub mod world;

@@ -165,6 +165,13 @@ fn run(config: Config) -> ExitCode {
     };
     runtime.block_on(async {
         let open = config.is_open();
+        // Before it says that it listens: whoever reads that may tell it to stop.
+        let stopped = match stop_signal() {
+            Ok(stopped) => stopped,
+            Err(error) => {
+                return fail(LOCAL_TROUBLE, &format!("cannot listen for signals: {error}; try again"));
+            }
+        };
         let platform = match Platform::start(config).await {
             Ok(platform) => platform,
             Err(error @ StartError::Open(_)) => return fail(WRONG_SETTINGS, &error.to_string()),
@@ -174,29 +181,32 @@ fn run(config: Config) -> ExitCode {
             if open { "development: no credentials are asked for" } else { "credentials are asked for" };
         // Nobody reading it is no reason to stop.
         let _ = writeln!(std::io::stdout(), "molecule-platform listens on {} ({word})", platform.url);
-        stopped().await;
+        stopped.await;
         platform.shutdown().await;
         ExitCode::SUCCESS
     })
 }
 
-/// Ends when the program shall.
-async fn stopped() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        else {
-            let _ = interrupt.await;
-            return;
-        };
+/// A future that ends when the program shall. From this call on, no signal ends the program by itself.
+#[cfg(unix)]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
         tokio::select! {
-            _ = interrupt => {}
+            _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-    }
-    #[cfg(not(unix))]
-    let _ = interrupt.await;
+    })
+}
+
+/// A future that ends when the program shall.
+#[cfg(not(unix))]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
 }
 
 fn fail(code: u8, message: &str) -> ExitCode {

@@ -1,9 +1,10 @@
 //! The program: what it says and exits with.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_molecule-platform"));
@@ -11,15 +12,18 @@ fn program(args: &[&str]) -> Command {
     command
 }
 
-fn failing(args: &[&str], code: i32) -> String {
-    let Output { status, stderr, .. } = program(args).output().unwrap();
+/// What it says when it does not start. One that starts after all is stopped, and fails the test.
+async fn failing(args: &[&str], code: i32) -> String {
+    let output = tokio::process::Command::from(program(args)).kill_on_drop(true).output();
+    let Output { status, stderr, .. } =
+        tokio::time::timeout(Duration::from_secs(20), output).await.expect("it runs").unwrap();
     let said = String::from_utf8(stderr).unwrap();
     assert_eq!(status.code(), Some(code), "{said}");
     said
 }
 
-#[test]
-fn trouble_is_one_line_that_says_what_to_do() {
+#[tokio::test]
+async fn trouble_is_one_line_that_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let notes = folder.path().join("notes.txt");
     std::fs::write(&notes, "not a database, and longer than a header of one would be".repeat(20)).unwrap();
@@ -33,11 +37,11 @@ fn trouble_is_one_line_that_says_what_to_do() {
         (vec!["--listen", "0.0.0.0:0", "--in-memory"], 2, "--open-to-network"),
         (vec!["--in-memory", "--admin-token-file", "/nowhere"], 2, "--admin-token-file"),
     ] {
-        let said = failing(&args, code);
+        let said = failing(&args, code).await;
         assert_eq!(said.lines().count(), 1, "{said}");
         assert!(said.starts_with("molecule-platform: ") && said.contains(words), "{said}");
     }
-    failing(&["--env", "nonsense"], 2);
+    failing(&["--env", "nonsense"], 2).await;
 }
 
 #[cfg(unix)]

@@ -22,6 +22,7 @@ pub(crate) struct Inner {
     pub(crate) pre: InstancePre<Guest>,
     pub(crate) callbacks: Callbacks,
     digest: String,
+    was_kept: bool,
 }
 
 /// Where each callback is, for those that the agent has.
@@ -36,7 +37,7 @@ pub(crate) struct Callbacks {
 }
 
 impl Component {
-    pub(crate) fn new(pre: InstancePre<Guest>, digest: String) -> Result<Self, LoadError> {
+    pub(crate) fn new(pre: InstancePre<Guest>, digest: String, was_kept: bool) -> Result<Self, LoadError> {
         let callbacks = Callbacks {
             describe: exports::describe::GuestIndices::new(&pre).map_err(|_| LoadError::OtherWorld {
                 detail: format!("it does not export {PACKAGE}/describe"),
@@ -48,12 +49,17 @@ impl Component {
             on_resume: exports::on_resume::GuestIndices::new(&pre).ok(),
             on_stop: exports::on_stop::GuestIndices::new(&pre).ok(),
         };
-        Ok(Self { inner: Arc::new(Inner { pre, callbacks, digest }) })
+        Ok(Self { inner: Arc::new(Inner { pre, callbacks, digest, was_kept }) })
     }
 
     /// BLAKE3 of the component's bytes, in hexadecimal: what it is, whatever its file is called.
     pub fn digest(&self) -> &str {
         &self.inner.digest
+    }
+
+    /// True if it came from the [`AotStore`](crate::AotStore), and nothing had to be compiled.
+    pub fn was_kept(&self) -> bool {
+        self.inner.was_kept
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use wasmtime::{Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
 
 /// The end of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,11 @@ pub enum Cause {
     StackOverflow,
     /// Another trap, in wasmtime's words.
     Trap(String),
+    /// The agent ended its own program.
+    Exited {
+        /// The code that it gave.
+        code: i32,
+    },
     /// A callback did not return within its time.
     TimedOut {
         /// The callback.
@@ -45,6 +51,7 @@ impl fmt::Display for Death {
             Cause::Limit(words) => f.write_str(words),
             Cause::StackOverflow => f.write_str("stack overflow"),
             Cause::Trap(words) => write!(f, "trapped: {words}"),
+            Cause::Exited { code } => write!(f, "it ended itself with exit code {code}; an agent returns instead"),
             Cause::TimedOut { callback, limit } => write!(f, "{callback} did not return within {limit:?}"),
             Cause::StartFailed(words) => write!(f, "on-start failed after a restart: {words}"),
             Cause::Host(words) => write!(f, "the host could not run it: {words}"),
@@ -70,10 +77,11 @@ impl Death {
                 (None, Some(words)) => Cause::Panicked(words),
                 (None, None) => Cause::Trap("it aborted (unreachable code reached)".to_owned()),
             },
-            Some(trap) => Cause::Trap(trap.to_string()),
-            None => match refused {
-                Some(refused) => Cause::Limit(refused.to_owned()),
-                None => Cause::Host(outermost(error)),
+            Some(trap) => Cause::Trap(trap.to_string().trim_start_matches("wasm trap: ").to_owned()),
+            None => match (error.downcast_ref::<I32Exit>(), refused) {
+                (Some(I32Exit(code)), _) => Cause::Exited { code: *code },
+                (None, Some(refused)) => Cause::Limit(refused.to_owned()),
+                (None, None) => Cause::Host(outermost(error)),
             },
         };
         Self { cause, backtrace }

@@ -70,20 +70,17 @@ impl Guest {
     }
 
     pub(crate) fn began(&mut self, task: GuestTaskId, call: Arc<Call>) {
-        self.calls.running.insert(task, call);
+        self.calls.of_task.insert(task, call);
     }
 
     pub(crate) fn ended(&mut self, task: GuestTaskId) {
-        self.calls.ended.push_back(task);
-        if self.calls.ended.len() > REMEMBERED
-            && let Some(oldest) = self.calls.ended.pop_front()
-        {
-            self.calls.running.remove(&oldest);
-        }
+        self.calls.ended(task);
     }
+}
 
-    /// Writes out the last lines, should they lack an end.
-    pub(crate) fn finish_output(&self) {
+impl Drop for Guest {
+    /// However the instance ended: its last lines are written out, should they lack an end.
+    fn drop(&mut self) {
         self.stdout.finish();
         self.stderr.finish();
     }
@@ -98,8 +95,25 @@ impl WasiView for Guest {
 /// Which task of the component model is which call.
 #[derive(Default)]
 struct Calls {
-    running: HashMap<GuestTaskId, Arc<Call>>,
-    ended: VecDeque<GuestTaskId>,
+    /// Those that run, and those that ended last.
+    of_task: HashMap<GuestTaskId, Arc<Call>>,
+    /// Those that ended last, oldest first.
+    ended: VecDeque<(GuestTaskId, Arc<Call>)>,
+}
+
+impl Calls {
+    /// Remembers one more call that has ended, and forgets the one that ended longest ago.
+    fn ended(&mut self, task: GuestTaskId) {
+        let Some(call) = self.of_task.get(&task) else { return };
+        self.ended.push_back((task, call.clone()));
+        if self.ended.len() > REMEMBERED
+            && let Some((task, oldest)) = self.ended.pop_front()
+            // The component model numbers its tasks anew: the number may be another call's by now.
+            && self.of_task.get(&task).is_some_and(|call| Arc::ptr_eq(call, &oldest))
+        {
+            self.of_task.remove(&task);
+        }
+    }
 }
 
 /// Whose import call this is. Must be asked on entry, before anything is awaited: after that the stack is gone.
@@ -110,6 +124,6 @@ pub(crate) fn caller(
     // Youngest first: the last is the callback that the host started.
     let root = store.async_call_stack()?.last();
     let guest = store.data();
-    let call = root.and_then(|task| guest.calls.running.get(&task).cloned());
+    let call = root.and_then(|task| guest.calls.of_task.get(&task).cloned());
     Ok((guest.agent.clone(), call))
 }

@@ -53,11 +53,18 @@ impl Import {
     }
 
     fn pass<A: Act>(&self, act: A) -> Result<Permit<A>, Error> {
+        self.go_on()?;
         self.agent.gate.pass(act, self.call.message.as_deref()).map_err(denied)
+    }
+
+    /// A call that was canceled begins nothing new.
+    fn go_on(&self) -> Result<(), Error> {
+        if self.call.canceled.is_cancelled() { Err(Error::Canceled(Sent::No)) } else { Ok(()) }
     }
 
     /// Does the work, or gives up when the call is canceled.
     async fn unless_canceled<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.go_on()?;
         tokio::select! {
             biased;
             () = self.call.canceled.cancelled() => Err(Error::Canceled(Sent::Maybe)),

@@ -95,6 +95,12 @@ impl Instance {
             Err(error) => Death::of(Cause::Host(error.to_string())),
         }
     }
+
+    /// Ends it, and waits until it is gone. Must not be asked of one that has been seen to [end](Self::ended).
+    pub(crate) async fn kill(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+    }
 }
 
 impl Drop for Instance {
@@ -137,7 +143,6 @@ async fn serve(
         },
         Err(error) => Err(error),
     };
-    store.data().finish_output();
     match result {
         Ok(()) => Death::of(Cause::Host("nobody needs it any more".to_owned())),
         Err(error) => read_death(&store, &error),

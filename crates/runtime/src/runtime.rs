@@ -33,7 +33,7 @@ pub(crate) struct Inner {
     linker: Linker<Guest>,
     aot: Option<AotStore>,
     /// One compilation at a time: each uses all cores by itself.
-    compiling: Semaphore,
+    compiling: Arc<Semaphore>,
     threads: Option<tokio::runtime::Runtime>,
 }
 
@@ -60,7 +60,7 @@ impl Runtime {
             .build()
             .map_err(io_failed)?;
         let inner =
-            Inner { engine, ticker, linker, aot, compiling: Semaphore::new(1), threads: Some(threads) };
+            Inner { engine, ticker, linker, aot, compiling: Arc::new(Semaphore::new(1)), threads: Some(threads) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -71,11 +71,15 @@ impl Runtime {
     pub async fn load(&self, bytes: Vec<u8>) -> Result<Component, LoadError> {
         component::check_bytes(&bytes)?;
         let host = |detail: String| LoadError::Host { detail };
-        let _turn = self.inner.compiling.acquire().await.map_err(|error| host(error.to_string()))?;
+        let turn = self.inner.compiling.clone().acquire_owned().await;
+        let turn = turn.map_err(|error| host(error.to_string()))?;
         let inner = self.inner.clone();
-        tokio::task::spawn_blocking(move || inner.load(&bytes))
-            .await
-            .map_err(|error| host(error.to_string()))?
+        let loading = tokio::task::spawn_blocking(move || {
+            // Compiling goes on when nobody waits for it any more: its turn ends with it.
+            let _turn = turn;
+            inner.load(&bytes)
+        });
+        loading.await.map_err(|error| host(error.to_string()))?
     }
 
     /// Asks an agent who it is, in an instance of its own that can reach nothing.
@@ -103,20 +107,25 @@ impl std::fmt::Debug for Runtime {
 impl Inner {
     fn load(&self, bytes: &[u8]) -> Result<Component, LoadError> {
         let digest = blake3::hash(bytes).to_hex().to_string();
-        let component = self.compiled(bytes, &digest)?;
+        let (component, was_kept) = self.compiled(bytes, &digest)?;
         component::check_world(&component, &self.engine)?;
         let pre = self
             .linker
             .instantiate_pre(&component)
             .map_err(|error| LoadError::OtherWorld { detail: format!("{error:#}") })?;
-        Component::new(pre, digest)
+        Component::new(pre, digest, was_kept)
     }
 
-    fn compiled(&self, bytes: &[u8], digest: &str) -> Result<wasmtime::component::Component, LoadError> {
+    /// Native code for a component, and whether it was there already.
+    fn compiled(
+        &self,
+        bytes: &[u8],
+        digest: &str,
+    ) -> Result<(wasmtime::component::Component, bool), LoadError> {
         let name = self.artefact_name(digest);
         if let Some(artefact) = self.aot.as_ref().and_then(|aot| aot.load(&name)) {
             match deserialize(&self.engine, artefact) {
-                Ok(component) => return Ok(component),
+                Ok(component) => return Ok((component, true)),
                 Err(error) => {
                     tracing::warn!("a compiled component does not load ({error:#}); compiling it again")
                 }
@@ -133,7 +142,8 @@ impl Inner {
                 "the compiled component could not be kept: {error}; the next start compiles it again"
             );
         }
-        deserialize(&self.engine, artefact).map_err(|error| LoadError::Host { detail: format!("{error:#}") })
+        let component = deserialize(&self.engine, artefact);
+        Ok((component.map_err(|error| LoadError::Host { detail: format!("{error:#}") })?, false))
     }
 
     /// Names an artefact by the component, and by all of this engine that matters for compiled code.

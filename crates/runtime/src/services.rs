@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use molecule_gate::{Act, Effect, Permit};
 
 use crate::guest::Call;
-use crate::wit::{Content, Error, Peer, PeerRef, Reply, bytes_of};
+use crate::wit::{Content, Error, Peer, PeerRef, Reply, bytes_of_content};
 
 /// What the imports of one agent do, once the gate has let them pass.
 ///
@@ -38,7 +38,7 @@ pub struct Notify {
 
 impl Act for Notify {
     fn effect(&self) -> Effect<'_> {
-        Effect::Notify { bytes: bytes_of(&self.content.parts) }
+        Effect::Notify { bytes: bytes_of_content(&self.content) }
     }
 }
 
@@ -67,7 +67,7 @@ pub struct CallPeer {
 
 impl Act for CallPeer {
     fn effect(&self) -> Effect<'_> {
-        let bytes = bytes_of(&self.content.parts) + self.content.metadata.as_ref().map_or(0, String::len);
+        let bytes = bytes_of_content(&self.content) + self.context_id.as_ref().map_or(0, String::len);
         Effect::CallPeer { id: &self.peer.id, name: self.peer.name.as_deref(), bytes }
     }
 }

@@ -1,8 +1,10 @@
-//! Messages a second through accept, claim and finish, each durable, from many workspaces of one database at once.
+//! Messages a second through accept, claim and finish, each durable, from many workspaces of one database at
+//! once.
 //!
-//! `cargo bench -p molecule-store`; `TMPDIR` says which disk. A message costs two commits: its page, then its finish
-//! together with the claim of the next one, which the caller asks for at the same time. The target on 2 cores is
-//! 8,000 a second from 16 workspaces (measured when the design was made: 9,000 to 11,000; 14,000 to 16,000 from 64).
+//! `cargo bench -p molecule-store`; `TMPDIR` says which disk. A message costs two commits: its page, then its
+//! finish together with the claim of the next one, which the caller asks for at the same time. The target on
+//! 2 cores is 8,000 a second from 16 workspaces (measured when the design was made: 9,000 to 11,000; 14,000
+//! to 16,000 from 64).
 
 #![allow(clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing)]
 

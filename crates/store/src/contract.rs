@@ -1,15 +1,16 @@
 //! The promises of [`State`] as one property test, for any implementation.
 //!
-//! It does at random what a host may do, in two workspaces of one state: pages with rows it had before, copies of
-//! messages in other rows, other senders' messages under the same id, equal texts; verbs in their place and out of it,
-//! once and twice; takeovers, former holders that come back, deaths of the process. It keeps its own books of what must
-//! come of that, and compares after every step:
+//! It does at random what a host may do, in two workspaces of one state: pages with rows it had before,
+//! copies of messages in other rows, other senders' messages under the same id, equal texts; verbs in their
+//! place and out of it, once and twice; takeovers, former holders that come back, deaths of the process. It
+//! keeps its own books of what must come of that, and compares after every step:
 //!
 //! - A message is accepted once, and is at every time exactly one of waiting, claimed, done and dead; nothing
 //!   unfinished is lost over a crash, and its runs are counted as [`Runs`](crate::state::Runs) says.
 //! - Claims hand out the oldest first, and nothing twice but by `fault`, `release` and a lease.
 //! - There is one answer if `finish` gave one, and never two. No send is lost or doubled.
-//! - A row counts once, an echo confirms one send: the oldest that may have caused it, and none that was not begun.
+//! - A row counts once, an echo confirms one send: the oldest that may have caused it, and none that was not
+//!   begun.
 //! - A former holder is told so, and changes nothing.
 //! - The position is that of the last page taken.
 //! - Retention drops what is old and ended, and nothing else.
@@ -41,9 +42,9 @@ use crate::state::{
 
 /// Panics, with the shortest list of steps that it finds, when an implementation breaks a promise.
 ///
-/// `new` makes an empty state. `reopen` is the death of its process: it opens anew what the state left behind (or
-/// returns it as it is, where nothing outlives the process). `cases` is the number of random lives to go through; the
-/// environment variable `MOLECULE_ROUNDS` overrides it.
+/// `new` makes an empty state. `reopen` is the death of its process: it opens anew what the state left behind
+/// (or returns it as it is, where nothing outlives the process). `cases` is the number of random lives to go
+/// through; the environment variable `MOLECULE_ROUNDS` overrides it.
 ///
 /// Brings its own async runtime, and so must not be called from within one.
 pub fn holds<S: State>(cases: u32, new: impl AsyncFn() -> S, reopen: impl AsyncFn(S) -> S) {

@@ -9,19 +9,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-#[cfg(test)]
-pub(crate) use self::open::in_memory as in_memory_connection;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 
 use self::job::{Job, Pending};
+#[cfg(test)]
+pub(crate) use self::open::in_memory as in_memory_connection;
 use crate::StoreError;
 
 /// A database; cheap to clone.
 ///
-/// Writes of all clones go to one thread. It takes everything that waits in its queue into one transaction, so
-/// that many concurrent writers share one fsync. Needs no async runtime: the threads are its own, and its futures
-/// run on any executor.
+/// Writes of all clones go to one thread. It takes everything that waits in its queue into one transaction,
+/// so that many concurrent writers share one fsync. Needs no async runtime: the threads are its own, and its
+/// futures run on any executor.
 ///
 /// When the last clone is dropped, the threads do what is queued and end.
 ///
@@ -65,15 +65,16 @@ pub struct Database {
 pub struct Schema {
     /// Marks the file as this program's (`PRAGMA application_id`); not 0.
     pub application_id: i32,
-    /// SQL of each step from the empty database to the newest version; append only. The file's `user_version` is
-    /// the number of steps that it has taken.
+    /// SQL of each step from the empty database to the newest version; append only. The file's `user_version`
+    /// is the number of steps that it has taken.
     pub migrations: &'static [&'static str],
 }
 
 /// How a database is run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How long a write waits for another process's transaction to end before it fails with [`StoreError::Busy`].
+    /// How long a write waits for another process's transaction to end before it fails with
+    /// [`StoreError::Busy`].
     pub busy_timeout: Duration,
     /// Jobs that may wait for the writer (and as many for the readers) before callers are made to wait.
     pub queue: usize,
@@ -99,9 +100,9 @@ impl Database {
     ///
     /// [`Open`](StoreError::Open), [`NotADatabase`](StoreError::NotADatabase),
     /// [`OtherApplication`](StoreError::OtherApplication), [`NewerSchema`](StoreError::NewerSchema) and
-    /// [`Migration`](StoreError::Migration) as they say; [`Busy`](StoreError::Busy) when another process holds it
-    /// longer than the busy timeout, [`DiskFull`](StoreError::DiskFull) when there is no room to open it. In all
-    /// these cases the file holds what it held.
+    /// [`Migration`](StoreError::Migration) as they say; [`Busy`](StoreError::Busy) when another process
+    /// holds it longer than the busy timeout, [`DiskFull`](StoreError::DiskFull) when there is no room to
+    /// open it. In all these cases the file holds what it held.
     pub fn open(path: &Path, schema: &Schema, options: Options) -> Result<Self, StoreError> {
         let writer = open::writer(path, schema, &options)?;
         let readers =
@@ -113,8 +114,8 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// [`Migration`](StoreError::Migration) when the schema is wrong, [`Open`](StoreError::Open) when the system
-    /// gives no thread or memory.
+    /// [`Migration`](StoreError::Migration) when the schema is wrong, [`Open`](StoreError::Open) when the
+    /// system gives no thread or memory.
     pub fn in_memory(schema: &Schema) -> Result<Self, StoreError> {
         let writer = open::in_memory(schema)?;
         Self::start(Path::new(open::IN_MEMORY), writer, Vec::new(), Options::default().queue)
@@ -143,17 +144,18 @@ impl Database {
     /// Runs `job` in the writer's next transaction; returns when that transaction is on the disk.
     ///
     /// What `job` changed is undone if it returns an error or panics, and only that: other jobs of the
-    /// transaction are not touched. It must not begin or end a transaction itself, nor wait for anything else.
-    /// Jobs run in the order in which they were queued. Dropping the future does not take a queued job back.
+    /// transaction are not touched. It must not begin or end a transaction itself, nor wait for anything
+    /// else. Jobs run in the order in which they were queued. Dropping the future does not take a queued job
+    /// back.
     ///
     /// The error type is the caller's own, so that a rule of his can undo a job; `?` on
     /// [`rusqlite::Error`] needs it to implement `From` of that, too ([`StoreError`] does).
     ///
     /// # Errors
     ///
-    /// The job's own. Otherwise a [`StoreError`]: then nothing was changed. (One exception that nobody can close: when
-    /// the disk fails during the very commit and the process dies before the next one, the next start may find the
-    /// transaction, whole.)
+    /// The job's own. Otherwise a [`StoreError`]: then nothing was changed. (One exception that nobody can
+    /// close: when the disk fails during the very commit and the process dies before the next one, the next
+    /// start may find the transaction, whole.)
     pub async fn write<T, E, F>(&self, job: F) -> Result<T, E>
     where
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
@@ -163,8 +165,8 @@ impl Database {
         run(&self.writer, job).await
     }
 
-    /// Runs `job` on a snapshot of what is committed, on a reader's thread. It sees every write that had returned
-    /// when it was called, and cannot change anything.
+    /// Runs `job` on a snapshot of what is committed, on a reader's thread. It sees every write that had
+    /// returned when it was called, and cannot change anything.
     ///
     /// # Errors
     ///
@@ -187,8 +189,8 @@ impl Database {
         self.commits.load(Ordering::Relaxed)
     }
 
-    /// Drops this clone and waits until the threads have done what was queued and closed the file, which takes
-    /// until the last other clone is dropped.
+    /// Drops this clone and waits until the threads have done what was queued and closed the file, which
+    /// takes until the last other clone is dropped.
     pub async fn close(self) {
         let mut ended = self.ended.clone();
         drop(self);

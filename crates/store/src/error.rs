@@ -102,8 +102,8 @@ impl From<rusqlite::Error> for StoreError {
         let Some(failure) = error.sqlite_error() else { return Self::Sqlite(Arc::new(error)) };
         match (failure.code, failure.extended_code) {
             (ErrorCode::DiskFull, _) => Self::DiskFull,
-            // SQLite keeps "full" for ENOSPC in the database and its log. A quota and a file size limit come as a
-            // failed write, a full disk under the log's index as a failed resize.
+            // SQLite keeps "full" for ENOSPC in the database and its log. A quota and a file size limit come
+            // as a failed write, a full disk under the log's index as a failed resize.
             (_, ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE) => Self::DiskFull,
             (ErrorCode::DatabaseBusy, _) => Self::Busy,
             _ => Self::Sqlite(Arc::new(error)),

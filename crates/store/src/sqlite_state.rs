@@ -1,7 +1,8 @@
 //! [`SqliteState`]: the state in a database file.
 //!
-//! Each verb is one job of the database's writer (or a reader's, if it changes nothing), which looks at the fence
-//! first. What the verbs do to the tables stands in the modules below, by table; the tables in `schema.sql`.
+//! Each verb is one job of the database's writer (or a reader's, if it changes nothing), which looks at the
+//! fence first. What the verbs do to the tables stands in the modules below, by table; the tables in
+//! `schema.sql`.
 
 mod dead_letters;
 mod inbox;
@@ -25,7 +26,8 @@ use crate::{Database, Options, Schema, StoreError};
 
 /// The [`State`] of workspaces in a SQLite database.
 ///
-/// Holds any number of workspaces. Verbs that are called at the same time, for whichever workspace, share a commit.
+/// Holds any number of workspaces. Verbs that are called at the same time, for whichever workspace, share a
+/// commit.
 #[derive(Debug, Clone)]
 pub struct SqliteState {
     database: Database,

@@ -22,9 +22,9 @@
 //! ```
 //!
 //! Every verb is atomic, durable when it returns, and may be repeated: a verb that finds its work done does
-//! nothing and says so. Every verb but the first carries the [`Fence`] of a [`lease`](State::lease), so that a
-//! holder which was presumed dead and comes back changes nothing. There is no transaction across verbs: that is
-//! what lets a replicated log implement this trait as well as a local database does.
+//! nothing and says so. Every verb but the first carries the [`Fence`] of a [`lease`](State::lease), so that
+//! a holder which was presumed dead and comes back changes nothing. There is no transaction across verbs:
+//! that is what lets a replicated log implement this trait as well as a local database does.
 //!
 //! The cargo feature `contract` brings these promises as a property test for any implementation.
 
@@ -62,8 +62,9 @@ pub enum RowKind {
     Message(Incoming),
     /// The platform's echo of a text that this workspace sent to its user; the digest is that of [`NewSend`].
     ///
-    /// It confirms the oldest send of that digest which has no echo yet and is in doubt or has landed, if there is
-    /// one. One that has landed, too: otherwise of two equal texts the first one's echo would confirm the second.
+    /// It confirms the oldest send of that digest which has no echo yet and is in doubt or has landed, if
+    /// there is one. One that has landed, too: otherwise of two equal texts the first one's echo would
+    /// confirm the second.
     Echo(String),
     /// Nothing for the agent: only its id is remembered.
     Skip,
@@ -155,8 +156,8 @@ pub struct Claimed {
 /// Something to send, durable before it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSend {
-    /// Chosen by the caller, unique in the workspace; a peer sees it as the message id, so that a second copy is
-    /// recognised. A send whose id is known already is not queued again.
+    /// Chosen by the caller, unique in the workspace; a peer sees it as the message id, so that a second copy
+    /// is recognised. A send whose id is known already is not queued again.
     pub id: String,
     /// Who gets it, in a form that only the sender reads.
     pub to: String,
@@ -242,17 +243,17 @@ pub struct Backlog {
     pub dead: u64,
 }
 
-/// How long ended things are remembered. What is not ended is never dropped, nor are the ids of a message that
-/// waits, is claimed or is a dead letter.
+/// How long ended things are remembered. What is not ended is never dropped, nor are the ids of a message
+/// that waits, is claimed or is a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Rows taken longer ago than this are forgotten, and with them that their messages are done; sends settled
-    /// longer ago, too (milliseconds).
+    /// Rows taken longer ago than this are forgotten, and with them that their messages are done; sends
+    /// settled longer ago, too (milliseconds).
     pub ended_ms: i64,
     /// Dead letters given up longer ago than this go (milliseconds).
     pub dead_ms: i64,
-    /// So many of the newest remembered rows stay whatever their age: a clock that jumped forward must not make the
-    /// host forget what it has just handled.
+    /// So many of the newest remembered rows stay whatever their age: a clock that jumped forward must not
+    /// make the host forget what it has just handled.
     pub keep_newest: u64,
 }
 
@@ -325,21 +326,21 @@ pub trait State: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     ///
-    /// [`StateError::Unknown`], here and below, when there is no such message or it is elsewhere in its life, such
-    /// as waiting or dead here.
+    /// [`StateError::Unknown`], here and below, when there is no such message or it is elsewhere in its life,
+    /// such as waiting or dead here.
     async fn finish(&self, fence: &Fence, key: MessageKey, answer: Option<NewSend>)
     -> Result<(), StateError>;
 
-    /// Counts a run in which the message's own handler died or timed out. It stays claimed; the runs returned are
-    /// those of its next delivery.
+    /// Counts a run in which the message's own handler died or timed out. It stays claimed; the runs returned
+    /// are those of its next delivery.
     async fn fault(&self, fence: &Fence, key: MessageKey, reason: &str) -> Result<Runs, StateError>;
 
-    /// Puts a claimed message back in its place without blame: it was a bystander, or the host stops. On a waiting
-    /// message: nothing.
+    /// Puts a claimed message back in its place without blame: it was a bystander, or the host stops. On a
+    /// waiting message: nothing.
     async fn release(&self, fence: &Fence, key: MessageKey) -> Result<(), StateError>;
 
-    /// Gives a claimed message up: a dead letter, and the line to its sender, if any, in the same instant. On a dead
-    /// letter: nothing.
+    /// Gives a claimed message up: a dead letter, and the line to its sender, if any, in the same instant. On
+    /// a dead letter: nothing.
     async fn bury(
         &self,
         fence: &Fence,
@@ -349,7 +350,8 @@ pub trait State: Send + Sync + fmt::Debug + 'static {
         at: UnixMillis,
     ) -> Result<(), StateError>;
 
-    /// Records a send that is under way from now on and is never to be repeated: a text that the agent itself sent.
+    /// Records a send that is under way from now on and is never to be repeated: a text that the agent itself
+    /// sent.
     async fn intend(&self, fence: &Fence, send: NewSend, until: UnixMillis) -> Result<(), StateError>;
 
     /// The sends that are not settled, oldest first, at most `max`.
@@ -359,8 +361,8 @@ pub trait State: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     ///
-    /// [`StateError::Unknown`] when it must not be sent (again): it is settled, its echo was seen, or it was born by
-    /// [`intend`](State::intend).
+    /// [`StateError::Unknown`] when it must not be sent (again): it is settled, its echo was seen, or it was
+    /// born by [`intend`](State::intend).
     async fn begin(&self, fence: &Fence, id: &str, until: UnixMillis) -> Result<(), StateError>;
 
     /// Says how a send that was begun has ended. On a settled send: nothing. A ready one can be abandoned.
@@ -378,7 +380,8 @@ pub trait State: Send + Sync + fmt::Debug + 'static {
     /// The dead letters, newest first, at most `max`.
     async fn dead_letters(&self, fence: &Fence, max: usize) -> Result<Vec<DeadLetter>, StateError>;
 
-    /// A dead letter waits again, in its old place, its runs forgotten. On a waiting or claimed message: nothing.
+    /// A dead letter waits again, in its old place, its runs forgotten. On a waiting or claimed message:
+    /// nothing.
     async fn revive(&self, fence: &Fence, key: MessageKey) -> Result<(), StateError>;
 
     /// A dead letter is gone (its ids stay remembered). On one that is gone: nothing.

@@ -29,8 +29,8 @@ fn the_state_in_a_file_keeps_its_promises_across_reopening() {
         *file.borrow_mut() = folder.path().join(format!("{number}.db"));
         open()
     };
-    // The old threads may not have ended when the file is opened again: as with a process that is killed, all that
-    // counts is what was acknowledged.
+    // The old threads may not have ended when the file is opened again: as with a process that is killed, all
+    // that counts is what was acknowledged.
     let reopen = async |state| {
         drop(state);
         open()

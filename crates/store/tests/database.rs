@@ -60,8 +60,8 @@ async fn notes(database: &Database) -> Vec<String> {
         .expect("a read")
 }
 
-/// Holds the writer in a transaction of its own until the returned sender is used or dropped, so that all jobs
-/// queued meanwhile share the next one.
+/// Holds the writer in a transaction of its own until the returned sender is used or dropped, so that all
+/// jobs queued meanwhile share the next one.
 async fn hold_writer(database: &Database) -> (mpsc::Sender<()>, tokio::task::JoinHandle<()>) {
     let (go, held) = mpsc::channel::<()>();
     let (entered, inside) = tokio::sync::oneshot::channel();

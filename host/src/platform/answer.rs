@@ -26,7 +26,6 @@ pub(super) struct Answer {
 /// What was asked, and with how much effort.
 pub(super) struct Asked {
     pub(super) call: Call,
-    pub(super) origin: String,
     pub(super) attempts: u32,
     pub(super) elapsed: Duration,
     pub(super) had_token: bool,
@@ -36,10 +35,11 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn failed(self, fault: PlatformFault) -> PlatformError {
+        let mut url = self.call.url;
+        url.set_query(None);
         PlatformError {
             method: self.call.method.to_string(),
-            path: self.call.url.path().to_owned(),
-            origin: self.origin,
+            url: url.as_str().into(),
             attempts: self.attempts,
             elapsed: self.elapsed,
             fault,
@@ -174,7 +174,6 @@ mod tests {
             body: Bytes::from_static(body.as_bytes()),
             asked: Asked {
                 call: Call::get("https://p.example/workspaces/w/state?q=1".parse().unwrap()),
-                origin: "https://p.example".into(),
                 attempts: 1,
                 elapsed: Duration::ZERO,
                 had_token: true,
@@ -230,7 +229,7 @@ mod tests {
                 answer(status, header, body).json::<Option<std::collections::BTreeMap<String, String>>>();
             let line = error.unwrap_err().to_string();
             assert!(line.contains(means), "{status} {body}: {line}");
-            assert!(line.starts_with("GET /workspaces/w/state at https://p.example failed: "), "{line}");
+            assert!(line.starts_with("GET https://p.example/workspaces/w/state failed: "), "{line}");
             assert!(!line.contains("hunter2"), "{line}");
         }
     }

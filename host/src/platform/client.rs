@@ -26,7 +26,6 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     identity: Identity,
-    origin: String,
     credentials: Credentials,
     network: Network,
     pace: Pace,
@@ -35,9 +34,8 @@ struct Inner {
 impl Client {
     /// A client over a network that it shares with others. Sends nothing yet.
     pub fn new(network: &Network, identity: Identity, credentials: Credentials) -> Self {
-        let origin = identity.platform.origin();
-        let pace = network.paces.of(&origin);
-        Self(Arc::new(Inner { identity, origin, credentials, network: network.clone(), pace }))
+        let pace = network.paces.of(&identity.platform.origin());
+        Self(Arc::new(Inner { identity, credentials, network: network.clone(), pace }))
     }
 
     /// Who it speaks for.
@@ -83,7 +81,6 @@ impl Client {
     fn asked(&self, call: &Call, attempts: u32, elapsed: Duration) -> Asked {
         Asked {
             call: call.clone(),
-            origin: self.0.origin.clone(),
             attempts,
             elapsed,
             had_token: false,

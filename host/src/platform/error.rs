@@ -14,10 +14,8 @@ use crate::token::TokenError;
 pub struct PlatformError {
     /// The method, e.g. `POST`.
     pub method: String,
-    /// The path, without the query.
-    pub path: String,
-    /// The platform's origin.
-    pub origin: String,
+    /// What was asked for, without the query.
+    pub url: Box<str>,
     /// How often it was sent, retries included.
     pub attempts: u32,
     /// From the call to the last answer, waits included.
@@ -28,7 +26,7 @@ pub struct PlatformError {
 
 impl PlatformError {
     /// Whether the platform has acted on the request: decides whether something that must not happen twice may be sent
-    /// again.
+    /// again. Of a call that is repeated freely this says so of the last attempt only.
     pub fn delivery(&self) -> Delivery {
         use PlatformFault::*;
         match &self.fault {
@@ -49,7 +47,7 @@ impl PlatformError {
 
 impl fmt::Display for PlatformError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} at {} failed", self.method, self.path, self.origin)?;
+        write!(f, "{} {} failed", self.method, self.url)?;
         if self.attempts > 1 {
             write!(f, " after {} attempts in {:.1} s", self.attempts, self.elapsed.as_secs_f64())?;
         }
@@ -310,14 +308,13 @@ mod tests {
         for fault in faults() {
             let error = PlatformError {
                 method: "GET".into(),
-                path: "/health".into(),
-                origin: "http://p".into(),
+                url: "http://p/health".into(),
                 attempts: 3,
                 elapsed: Duration::from_millis(1250),
                 fault,
             };
             let line = error.to_string();
-            assert!(line.starts_with("GET /health at http://p failed after 3 attempts in 1.2 s: "), "{line}");
+            assert!(line.starts_with("GET http://p/health failed after 3 attempts in 1.2 s: "), "{line}");
             assert!(!line.contains('\n'), "{line}");
             let advice = line.rsplit_once(';').map(|(_, advice)| advice.trim()).unwrap_or_default();
             let verbs = [
@@ -343,8 +340,8 @@ mod tests {
     #[test]
     fn only_what_certainly_did_not_happen_may_happen_again() {
         let delivery = |fault| {
-            let (method, path, origin) = (String::new(), String::new(), String::new());
-            PlatformError { method, path, origin, attempts: 1, elapsed: Duration::ZERO, fault }.delivery()
+            let (method, url) = (String::new(), "".into());
+            PlatformError { method, url, attempts: 1, elapsed: Duration::ZERO, fault }.delivery()
         };
         let text = || "text".to_owned();
         for (fault, expected) in [

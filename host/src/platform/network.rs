@@ -27,9 +27,9 @@ impl Network {
     /// # Errors
     /// [`InvalidTransport`], about a setting.
     pub fn new(settings: &TransportSettings) -> Result<Self, InvalidTransport> {
-        let transport = Arc::new(HttpTransport::new(settings)?);
-        let heartbeats = Arc::new(HttpTransport::new(settings)?);
-        Ok(Self::with_transports(transport, heartbeats))
+        let transport = HttpTransport::new(settings)?;
+        let heartbeats = transport.another()?;
+        Ok(Self::with_transports(Arc::new(transport), Arc::new(heartbeats)))
     }
 
     /// A network over an embedder's own transports: one for everything but heartbeats, one for these.

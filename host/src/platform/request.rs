@@ -39,8 +39,8 @@ impl Identity {
 
 /// What the `Origin` header of requests says.
 ///
-/// Some hosted platforms mistake requests without one for a browser's. A platform behind a proxy that changes the `Host`
-/// header refuses requests that have one; hence `off`.
+/// Some hosted platforms mistake requests without one for a browser's. A platform behind a proxy that changes the
+/// `Host` header refuses requests that have one; hence `off`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Origin {
     /// The platform's own.
@@ -280,7 +280,7 @@ mod tests {
         headers
     }
 
-    fn pairs<'a>(headers: &'a [(String, String)]) -> Vec<(&'a str, &'a str)> {
+    fn pairs(headers: &[(String, String)]) -> Vec<(&str, &str)> {
         headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 

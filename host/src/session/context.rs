@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures::future::BoxFuture;
 use molecule_gate::Gate;
 use molecule_store::state::{Fence, State, StateError};
+use tokio::sync::broadcast::error::SendError;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -79,8 +80,11 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn say(&self, event: Event) {
-        // Nobody needs to listen.
-        let _ = self.events.send(Happened { workspace: self.spec.workspace_id, event });
+        let unheard = self.events.send(Happened { workspace: self.spec.workspace_id, event });
+        // Nobody needs to listen, and before the start has succeeded nobody can.
+        if let Err(SendError(Happened { event: Event::Trouble(trouble), .. })) = unheard {
+            tracing::warn!("{trouble}");
+        }
     }
 
     /// Ends the workspace.

@@ -103,7 +103,7 @@ mod tests {
                  {"id":"7c1e2b9a-1111-4222-8333-444455558888","name":"twin"}]"#,
         )
         .unwrap();
-        let found = |written| find(&peers, written).map(|peer| peer.map(|peer| peer.id));
+        let found = |written: &str| find(&peers, written).map(|peer| peer.map(|peer| peer.id));
         let bob = "7c1e2b9a-1111-4222-8333-444455556666";
         assert_eq!(found("bob"), Ok(Some(bob.to_owned())));
         assert_eq!(found(bob), Ok(Some(bob.to_owned())));

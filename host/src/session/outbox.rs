@@ -51,7 +51,7 @@ pub(super) async fn run(context: Arc<Context>) {
         for item in unsettled.unwrap_or_default() {
             // Oldest first: of two equal texts the older one gets the lane.
             let Some(carrier) = outbox.set_out(&context, item) else { continue };
-            if carrier.is_first_to_user() {
+            if is_first_to_user(&carrier.item) {
                 // Its receiver lives as long as this loop.
                 let _ = in_order.send(carrier);
             } else {
@@ -68,14 +68,21 @@ pub(super) async fn run(context: Arc<Context>) {
 /// Sends for the first time, one after the other: the user reads answers in the order in which they were given. What
 /// does not get through at once no longer holds up the others.
 async fn send_in_order(mut ordered: mpsc::UnboundedReceiver<Carrier>) {
-    let mut rest = JoinSet::new();
+    let (mut settling, mut others) = (JoinSet::new(), JoinSet::new());
     while let Some(mut carrier) = ordered.recv().await {
+        // An equal text that has just landed frees the lane as soon as that is kept; one in doubt may take its time.
+        while !carrier.takes_lane() && settling.join_next().await.is_some() {}
+        if !carrier.takes_lane() {
+            others.spawn(carrier.carry());
+            continue;
+        }
         match carrier.attempt().await {
-            Some(Attempt::Ended(settlement)) => rest.spawn(carrier.settle(settlement)),
-            Some(Attempt::Again) => rest.spawn(carrier.carry()),
+            Some(Attempt::Ended(settlement)) => settling.spawn(carrier.settle(settlement)),
+            Some(Attempt::Again) => others.spawn(carrier.carry()),
             None => continue,
         };
-        while rest.try_join_next().is_some() {}
+        while settling.try_join_next().is_some() {}
+        while others.try_join_next().is_some() {}
     }
 }
 
@@ -95,19 +102,25 @@ struct Outbox {
 }
 
 impl Outbox {
-    /// Somebody to carry this item, unless it is under way already, or another one of the same text is.
+    /// Somebody to carry this item, unless it is under way already, or another one of the same text is. What goes to the
+    /// user for the first time takes the lane of its text when it is its turn.
     fn set_out(self: &Arc<Self>, context: &Arc<Context>, item: Unsettled) -> Option<Carrier> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         if under_way.contains(&item.send.id) {
             return None;
         }
         let lane = match &item.send.digest {
-            Some(digest) => Some(context.lanes.try_hold(digest)?),
-            None => None,
+            Some(digest) if !is_first_to_user(&item) => Some(context.lanes.try_hold(digest)?),
+            _ => None,
         };
         under_way.insert(item.send.id.clone());
-        Some(Carrier { context: context.clone(), outbox: self.clone(), item, _lane: lane })
+        Some(Carrier { context: context.clone(), outbox: self.clone(), item, lane })
     }
+}
+
+fn is_first_to_user(item: &Unsettled) -> bool {
+    let first = item.progress == Progress::Ready && item.attempts == 0;
+    first && Receiver::read(&item.send.to) == Some(Receiver::User)
 }
 
 /// Takes one send to its end.
@@ -115,7 +128,8 @@ struct Carrier {
     context: Arc<Context>,
     outbox: Arc<Outbox>,
     item: Unsettled,
-    _lane: Option<Lane>,
+    /// That of its text, where that has one. Nothing is sent without.
+    lane: Option<Lane>,
 }
 
 impl Drop for Carrier {
@@ -146,12 +160,18 @@ enum Request {
 }
 
 impl Carrier {
-    fn is_first_to_user(&self) -> bool {
-        let first = self.item.progress == Progress::Ready && self.item.attempts == 0;
-        first && Receiver::read(&self.item.send.to) == Some(Receiver::User)
+    /// Takes the lane of its text, if it is free or there is none. True if it need not wait for it.
+    fn takes_lane(&mut self) -> bool {
+        if let (None, Some(digest)) = (&self.lane, &self.item.send.digest) {
+            self.lane = self.context.lanes.try_hold(digest);
+        }
+        self.lane.is_some() || self.item.send.digest.is_none()
     }
 
     async fn carry(mut self) {
+        if let (None, Some(digest)) = (&self.lane, &self.item.send.digest) {
+            self.lane = Some(self.context.lanes.hold(digest).await);
+        }
         loop {
             let doubt = match self.item.progress {
                 Progress::InDoubt { .. } => self.clear_up().await,
@@ -234,7 +254,8 @@ impl Carrier {
             Request::Landed => Some(Attempt::Ended(Settlement::Landed)),
             Request::Refused(reason) => abandoned(reason),
             Request::NotSent => {
-                let not_sent = || context.state.settle(&context.fence, id, Settlement::NotSent, unix_millis());
+                let not_sent =
+                    || context.state.settle(&context.fence, id, Settlement::NotSent, unix_millis());
                 context.keep(not_sent).await?;
                 self.item.progress = Progress::Ready;
                 Some(Attempt::Again)

@@ -26,7 +26,7 @@ pub enum TokenError {
         from: String,
     },
     /// Something is there, but it is not a token.
-    #[error("{from} holds no usable token: {source}")]
+    #[error("{from} holds no usable token: {source}; let it hold the workspace's token and nothing else")]
     Invalid {
         /// Where it was read.
         from: String,

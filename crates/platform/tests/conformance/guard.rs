@@ -162,3 +162,67 @@ async fn an_open_platform_does_not_listen_to_the_network_unless_told_to() {
     let guarded = Platform::start(Config { listen: everywhere, ..World::strictly() }).await.unwrap();
     guarded.shutdown().await;
 }
+
+/// Every route that demands a token, and whose: a route that is added without a row here is not proven to demand any.
+#[tokio::test]
+async fn every_gated_route_refuses_callers_without_a_token_and_with_anothers() {
+    use Gate::*;
+    let world = World::strict().await;
+    let (a, b) = (world.agent("a").await, world.agent("b").await);
+    let id = &a.id;
+    for (method, path, gate) in [
+        ("PATCH", format!("/workspaces/{id}"), Workspace),
+        ("POST", format!("/workspaces/{id}/pause"), Workspace),
+        ("POST", format!("/workspaces/{id}/resume"), Workspace),
+        ("POST", format!("/workspaces/{id}/restart"), Workspace),
+        ("GET", format!("/workspaces/{id}/state"), Workspace),
+        ("GET", format!("/workspaces/{id}/secrets/values"), Workspace),
+        ("GET", format!("/workspaces/{id}/secrets"), Workspace),
+        ("POST", format!("/workspaces/{id}/secrets"), Workspace),
+        ("PUT", format!("/workspaces/{id}/secrets"), Workspace),
+        ("DELETE", format!("/workspaces/{id}/secrets/K"), Workspace),
+        ("GET", format!("/workspaces/{id}/activity"), Workspace),
+        ("POST", format!("/workspaces/{id}/activity"), Workspace),
+        ("POST", format!("/workspaces/{id}/notify"), Workspace),
+        ("POST", format!("/workspaces/{id}/delegate"), Workspace),
+        ("GET", format!("/workspaces/{id}/delegations"), Workspace),
+        ("POST", format!("/workspaces/{id}/delegations/record"), Workspace),
+        ("POST", format!("/workspaces/{id}/delegations/d/update"), Workspace),
+        ("GET", format!("/workspaces/{id}/tokens"), Workspace),
+        ("POST", format!("/workspaces/{id}/tokens"), Workspace),
+        ("DELETE", format!("/workspaces/{id}/tokens/t"), Workspace),
+        ("GET", format!("/workspaces/{id}/external/connection"), Workspace),
+        ("POST", format!("/workspaces/{id}/external/rotate"), Workspace),
+        ("GET", format!("/workspaces/{id}/instructions/resolve"), Workspace),
+        ("GET", format!("/workspaces/{id}/events/stream"), Workspace),
+        ("GET", format!("/registry/{id}/peers"), Workspace),
+        ("GET", "/".to_owned(), Admin),
+        ("GET", "/workspaces".to_owned(), Admin),
+        ("POST", "/workspaces".to_owned(), Admin),
+        ("DELETE", format!("/workspaces/{id}"), Admin),
+        ("PUT", format!("/workspaces/{id}/instructions"), Admin),
+        ("GET", "/settings/secrets".to_owned(), Admin),
+        ("POST", "/settings/secrets".to_owned(), Admin),
+        ("PUT", "/settings/secrets".to_owned(), Admin),
+        ("DELETE", "/settings/secrets/K".to_owned(), Admin),
+    ] {
+        let call = || world.call(method.parse().unwrap(), &path);
+        let (missing, invalid) = match gate {
+            Workspace => ("missing workspace auth token", "invalid workspace auth token"),
+            Admin => ("admin auth required", "invalid admin auth token"),
+        };
+        assert_eq!(call().refused(401).await, missing, "{method} {path}");
+        for wrong in [b.token.as_str(), "garbage"] {
+            assert_eq!(call().token(wrong).refused(401).await, invalid, "{method} {path}");
+        }
+    }
+    // None of these had an effect.
+    world.get(&format!("/workspaces/{id}/state")).token(&a.token).expect(200).await;
+    assert_eq!(world.status(id).await, "online");
+}
+
+#[derive(Clone, Copy)]
+enum Gate {
+    Workspace,
+    Admin,
+}

@@ -3,7 +3,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{ADMIN, World};
+use crate::world::{ADMIN, Agent, World};
 
 const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -105,13 +105,25 @@ async fn an_agent_that_goes_silent_is_awaited_and_a_plain_heartbeat_brings_it_ba
 }
 
 #[tokio::test]
-async fn a_registration_expires_although_the_status_was_never_online() {
+async fn a_registration_is_good_for_three_minutes_and_each_heartbeat_extends_it() {
+    // Not from outside, so that staleness does not come first.
     let world = World::strict().await;
-    let agent = world.agent("a").await;
-    world.beat(&agent, json!({ "error_rate": 0.9 })).await;
-    world.hand.advance(Duration::from_secs(181));
-    world.platform.sweep().await.unwrap();
-    assert_eq!(world.status(&agent.id).await, "awaiting_agent");
+    let id = "3d6f0a52-8f0e-4a37-9a5e-0d4f4c1f9b11".to_owned();
+    let body = json!({ "id": id, "agent_card": {}, "delivery_mode": "poll" });
+    let registered = world.post("/registry/register", &body).expect(200).await;
+    let agent = Agent { id, token: registered["auth_token"].as_str().unwrap().to_owned() };
+    let after = async |seconds: u64| {
+        world.hand.advance(Duration::from_secs(seconds));
+        world.platform.sweep().await.unwrap();
+        world.status(&agent.id).await
+    };
+    assert_eq!(after(179).await, "online");
+    world.beat(&agent, json!({})).await;
+    assert_eq!(after(179).await, "online");
+    assert_eq!(after(1).await, "offline");
+    // A heartbeat brings it back, but makes no registration.
+    world.beat(&agent, json!({})).await;
+    assert_eq!(after(3600).await, "online");
 }
 
 #[tokio::test]
@@ -205,6 +217,8 @@ async fn a_removed_workspace_is_gone_for_everybody_and_its_token_is_dead() {
     let dead = registered["auth_token"].as_str().unwrap();
     world.get(&format!("{path}/state")).token(dead).refused(401).await;
     assert_eq!(world.get(&path).send().await.status, 410);
+    // That dead token does not count as one: the bootstrap routes stay open to whoever asks.
+    world.post("/registry/heartbeat", &json!({ "workspace_id": a.id })).expect(200).await;
 }
 
 #[tokio::test]

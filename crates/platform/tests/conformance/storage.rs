@@ -120,7 +120,10 @@ async fn a_delegation_that_a_restart_cut_off_has_failed_and_may_be_tried_again()
 
     let world = World::start(config).await;
     let rows = world.get(&format!("/workspaces/{}/delegations", a.id)).expect(200).await;
-    assert_eq!((&rows[0]["status"], &rows[0]["error"]), (&json!("failed"), &json!("the platform was restarted")));
+    assert_eq!(
+        (&rows[0]["status"], &rows[0]["error"]),
+        (&json!("failed"), &json!("the platform was restarted"))
+    );
     let again = world.post(&path, &body).expect(202).await;
     assert_ne!(again["delegation_id"], first["delegation_id"]);
 }

@@ -153,7 +153,10 @@ pub(crate) fn client() -> reqwest::Client {
     PROVIDER.call_once(|| {
         rustls::crypto::ring::default_provider().install_default().unwrap();
     });
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
+    // A stream that should have been refused must fail a test, not hold it up for ever.
+    let patience = Duration::from_secs(20);
+    let builder = reqwest::Client::builder().timeout(patience).no_proxy();
+    builder.redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
 /// A request on its way.

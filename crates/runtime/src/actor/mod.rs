@@ -1,5 +1,6 @@
 //! One actor per agent: a bounded mailbox, so many messages at once, and an instance that is built again when it dies.
 
+mod flight;
 mod restarts;
 mod supervisor;
 
@@ -160,12 +161,13 @@ impl Actor {
         delivery.await.unwrap_or(Delivery::Stopped)
     }
 
-    /// Calls `on-pause`, after the messages in flight. No tick comes until it is resumed.
+    /// Calls `on-pause`, after what is in flight. Neither a message nor a tick starts from now on until it is resumed;
+    /// messages wait in the mailbox.
     pub async fn pause(&self) {
         self.order(Control::Pause).await;
     }
 
-    /// Calls `on-resume`.
+    /// Calls `on-resume`, before the messages that wait.
     pub async fn resume(&self) {
         self.order(Control::Resume).await;
     }

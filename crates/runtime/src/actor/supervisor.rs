@@ -12,6 +12,7 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use super::flight::{Flight, What};
 use super::restarts::Deaths;
 use super::{ActorOptions, ActorState, Delivery};
 use crate::agent::{Agent, AgentEvent};
@@ -20,7 +21,7 @@ use crate::death::{Cause, Death};
 use crate::guest::Call;
 use crate::instance::{Callback, Instance, Returned};
 use crate::runtime::Runtime;
-use crate::wit::{Error, Message, Start, StartReason, StopReason};
+use crate::wit::{self, Error, Message, Start, StartReason, StopReason};
 
 /// A message that waits for its turn.
 #[derive(Debug)]
@@ -45,27 +46,6 @@ pub(super) struct Stop {
     /// How long what is in flight may still take.
     pub(super) grace: Duration,
     pub(super) done: oneshot::Sender<()>,
-}
-
-/// A callback in flight.
-struct Flight {
-    number: u64,
-    call: Arc<Call>,
-    what: What,
-    /// How long it may take.
-    time: Duration,
-    /// When its time is up, or, once it was canceled, when its grace is.
-    deadline: Instant,
-    /// Set once it was canceled: answers when the instance still takes turns.
-    pong: Option<oneshot::Receiver<()>>,
-}
-
-/// On whose behalf a callback flies.
-enum What {
-    Start,
-    Message { alone: bool, reply: oneshot::Sender<Delivery> },
-    Tick,
-    Order(oneshot::Sender<()>),
 }
 
 /// Where the instance stands.
@@ -179,9 +159,7 @@ impl Supervisor {
         let now = Instant::now();
         match self.life {
             Life::Until(at) if at <= now => self.build(),
-            Life::Running => {
-                while self.flights.len() < self.options.concurrency.max(1) && self.launch_next(now) {}
-            }
+            Life::Running => while self.launch_next(now) {},
             // Whoever waits is told.
             Life::Refused => {
                 self.queue.clear();
@@ -208,21 +186,21 @@ impl Supervisor {
 
     /// Starts the next callback, if there is one that may run beside those in flight.
     fn launch_next(&mut self, now: Instant) -> bool {
-        if self.flights.iter().any(|flight| matches!(flight.what, What::Message { alone: true, .. })) {
-            return false;
-        }
+        let flying = !self.flights.is_empty();
         let time = self.options.callback_time;
-        if let Some((callback, done)) = self.orders.pop_front() {
+        if let Some((callback, done)) = self.orders.pop_front_if(|_| !flying) {
             self.fly(callback, What::Order(done), time);
             return true;
         }
-        if let Some(every) = self.tick_due(now) {
+        if self.tick_at().is_some_and(|at| at <= now) {
             // From now, not from when it was due: ticks that were missed are not made up for.
-            self.next_tick = Some(now + every);
+            self.next_tick = self.options.tick.map(|every| now + every);
             self.fly(Callback::Tick, What::Tick, time);
             return true;
         }
-        let flying = !self.flights.is_empty();
+        if self.paused || !self.has_room() {
+            return false;
+        }
         match self.queue.pop_front_if(|job| !(job.alone && flying)) {
             Some(Job { message, alone, reply }) => {
                 self.fly(Callback::Message(message), What::Message { alone, reply }, time);
@@ -232,10 +210,17 @@ impl Supervisor {
         }
     }
 
-    fn tick_due(&self, now: Instant) -> Option<Duration> {
-        let due = self.next_tick? <= now && !self.paused;
+    /// Whether a message or a tick may start beside those in flight. Orders go first, and alone.
+    fn has_room(&self) -> bool {
+        self.orders.is_empty()
+            && self.flights.len() < self.options.concurrency.max(1)
+            && !self.flights.iter().any(Flight::is_alone)
+    }
+
+    /// When the next tick starts, if nothing stands in its way.
+    fn tick_at(&self) -> Option<Instant> {
         let ticking = self.flights.iter().any(|flight| matches!(flight.what, What::Tick));
-        self.options.tick.filter(|_| due && !ticking)
+        self.next_tick.filter(|_| !self.paused && !ticking && self.has_room())
     }
 
     /// Sends a callback off, with so much time to return.
@@ -263,10 +248,9 @@ impl Supervisor {
         // Without a result its instance is ending, which is heard separately and lands all flights at once.
         let Some(returned) = returned else { return };
         let Some(flight) = self.land(number) else { return };
-        let canceled = flight.pong.is_some();
-        if canceled && !matches!(flight.what, What::Start) {
-            let death = Death::of(flight.timed_out());
-            flight.land(&death);
+        if flight.is_canceled() && !matches!(flight.what, What::Start) {
+            let death = flight.timed_out();
+            flight.end(Delivery::Died(death));
             return;
         }
         match flight.what {
@@ -306,7 +290,7 @@ impl Supervisor {
             self.state.send_replace(ActorState::Refused(error.clone()));
             self.event(AgentEvent::Refused(error));
         } else {
-            self.died(&Death::of(Cause::StartFailed(format!("{error:?}"))), &Blame::Unknown);
+            self.died(&Death::of(Cause::StartFailed(wit::words(&error))), &Blame::Unknown);
         }
     }
 
@@ -325,12 +309,13 @@ impl Supervisor {
         }
         let alone = self.flights.len() == 1;
         for flight in self.flights.drain(..) {
-            match blame {
-                Blame::Flight(number) if *number == flight.number => flight.land(death),
-                Blame::Flight(_) => flight.bystand(),
-                Blame::Unknown if alone => flight.land(death),
-                Blame::Unknown => flight.suspect(death),
-            }
+            let delivery = match blame {
+                Blame::Flight(number) if *number == flight.number => Delivery::Died(death.clone()),
+                Blame::Flight(_) => Delivery::Bystander,
+                Blame::Unknown if alone => Delivery::Died(death.clone()),
+                Blame::Unknown => Delivery::Suspect(death.clone()),
+            };
+            flight.end(delivery);
         }
     }
 
@@ -339,10 +324,8 @@ impl Supervisor {
         let deadline = self.flights.iter().map(|flight| flight.deadline).min();
         let own = match self.life {
             Life::Until(at) => Some(at),
-            Life::Running if self.flights.len() < self.options.concurrency.max(1) => {
-                self.next_tick.filter(|_| !self.paused)
-            }
-            _ => None,
+            Life::Running => self.tick_at(),
+            Life::Starting | Life::Refused => None,
         };
         deadline.into_iter().chain(own).min()
     }
@@ -364,7 +347,7 @@ impl Supervisor {
                 Some(pong) => {
                     let takes_turns = pong.try_recv().is_ok();
                     let blame = if takes_turns { Blame::Flight(flight.number) } else { Blame::Unknown };
-                    let death = Death::of(flight.timed_out());
+                    let death = flight.timed_out();
                     self.died(&death, &blame);
                     return;
                 }
@@ -405,14 +388,20 @@ impl Supervisor {
         if let (Life::Running, Some(instance)) = (&self.life, &mut self.instance) {
             let said = instance.call(Callback::Stop(reason), Call::new("on-stop", None));
             tokio::select! {
-                _ = said => {}
-                death = instance.ended() => tracing::warn!("on-stop: {death}"),
+                // Without an answer its instance is ending, which is heard separately.
+                Ok(_) = said => {}
+                death = instance.ended() => {
+                    tracing::warn!("on-stop: {death}");
+                    self.instance = None;
+                }
                 () = tokio::time::sleep(self.options.stop_time) => {
                     tracing::warn!("on-stop did not return within {:?}", self.options.stop_time);
                 }
             }
         }
-        self.instance = None;
+        if let Some(instance) = self.instance.take() {
+            instance.kill().await;
+        }
         self.state.send_replace(ActorState::Stopped);
         self.event(AgentEvent::Stopped);
         let _ = done.send(());
@@ -420,33 +409,6 @@ impl Supervisor {
 
     fn event(&self, event: AgentEvent) {
         self.agent.observer.event(event);
-    }
-}
-
-impl Flight {
-    fn timed_out(&self) -> Cause {
-        Cause::TimedOut { callback: self.call.callback, limit: self.time }
-    }
-
-    /// It died, and it was its own doing.
-    fn land(self, death: &Death) {
-        if let What::Message { reply, .. } = self.what {
-            let _ = reply.send(Delivery::Died(death.clone()));
-        }
-    }
-
-    /// It died with others, and nobody can tell whose doing it was.
-    fn suspect(self, death: &Death) {
-        if let What::Message { reply, .. } = self.what {
-            let _ = reply.send(Delivery::Suspect(death.clone()));
-        }
-    }
-
-    /// It died of another one's doing.
-    fn bystand(self) {
-        if let What::Message { reply, .. } = self.what {
-            let _ = reply.send(Delivery::Bystander);
-        }
     }
 }
 

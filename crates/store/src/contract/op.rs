@@ -96,12 +96,17 @@ pub(super) enum How {
     Abandoned,
 }
 
+/// A life with more of one thing than of others, so that rare meetings happen.
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0..2_usize, op()).prop_map(|(workspace, op)| Step { workspace, op });
-    vec(step, 1..90)
+    let weights = prop_oneof![Just([4, 1, 1]), Just([1, 4, 1]), Just([2, 2, 3])];
+    weights.prop_flat_map(|[inbox, outbox, upkeep]| {
+        let op = prop_oneof![inbox => inbox_op(), outbox => outbox_op(), upkeep => upkeep_op()];
+        let workspace = prop::bool::weighted(0.2).prop_map(usize::from);
+        vec((workspace, op).prop_map(|(workspace, op)| Step { workspace, op }), 1..90)
+    })
 }
 
-fn op() -> impl Strategy<Value = Op> {
+fn inbox_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => (vec((0..40_u8, kind()), 0..6), option::of(any::<u8>()))
             .prop_map(|(rows, cursor)| Op::Accept { rows, cursor }),
@@ -112,10 +117,23 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (pick(), option::of(text())).prop_map(|(message, notice)| Op::Bury { message, notice }),
         1 => pick().prop_map(|message| Op::Revive { message }),
         1 => pick().prop_map(|message| Op::Discard { message }),
+    ]
+}
+
+fn outbox_op() -> impl Strategy<Value = Op> {
+    let finish = (pick(), text());
+    prop_oneof![
+        2 => finish.prop_map(|(message, text)| Op::Finish { message, answer: Some(text) }),
         2 => text().prop_map(|text| Op::Intend { text }),
         4 => pick().prop_map(|send| Op::Begin { send }),
         4 => (pick(), how()).prop_map(|(send, how)| Op::Settle { send, how }),
-        1 => (0..60_i64, 0..60_i64, 0..30_u64)
+        4 => vec((any::<u8>(), echo()), 1..3).prop_map(|rows| Op::Accept { rows, cursor: None }),
+    ]
+}
+
+fn upkeep_op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        3 => (0..12_i64, 0..12_i64, 0..6_u64)
             .prop_map(|(ended_ms, dead_ms, keep_newest)| Op::Retain { ended_ms, dead_ms, keep_newest }),
         1 => Just(Op::TakeOver),
         1 => Just(Op::Stale),
@@ -127,13 +145,17 @@ fn kind() -> impl Strategy<Value = Kind> {
     prop_oneof![
         4 => (0..3_u8, option::weighted(0.8, 0..8_u8), 0..4_u8)
             .prop_map(|(sender, id, body)| Kind::Message { sender, id, body }),
-        2 => (0..3_u8).prop_map(|text| Kind::Echo { text }),
+        1 => echo(),
         1 => Just(Kind::Skip),
     ]
 }
 
+fn echo() -> impl Strategy<Value = Kind> {
+    (0..2_u8).prop_map(|text| Kind::Echo { text })
+}
+
 fn text() -> impl Strategy<Value = Text> {
-    (option::weighted(0.8, 0..3_u8), prop::bool::weighted(0.1))
+    (option::weighted(0.8, 0..2_u8), prop::bool::weighted(0.1))
         .prop_map(|(user_text, known_id)| Text { user_text, known_id })
 }
 

@@ -14,8 +14,8 @@ pub(super) trait Job: Send {
     /// Does the work, once; true when what it changed is to be kept.
     fn run(&mut self, connection: &Connection) -> bool;
 
-    /// Tells the caller how it went. `committed` is the fate of the transaction that the job was, or would have been,
-    /// part of.
+    /// Tells the caller how it went. `committed` is the fate of the transaction that the job was, or would
+    /// have been, part of.
     fn resolve(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
@@ -50,7 +50,8 @@ where
 {
     fn run(&mut self, connection: &Connection) -> bool {
         let Some(job) = self.job.take() else { return false };
-        // Unwind safe: what the job changed in the database is undone, and nothing else of ours was lent to it.
+        // Unwind safe: what the job changed in the database is undone, and nothing else of ours was lent to
+        // it.
         let outcome = catch_unwind(AssertUnwindSafe(|| job(connection)))
             .unwrap_or_else(|panic| Err(StoreError::Panicked { message: panic_message(&*panic) }.into()));
         self.outcome.insert(outcome).is_ok()

@@ -50,8 +50,8 @@ pub(crate) fn in_memory(schema: &Schema) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Creates the file, if it is not there, readable by its owner only: SQLite would give it what the umask leaves.
-/// Its log and index take its permissions over.
+/// Creates the file, if it is not there, readable by its owner only: SQLite would give it what the umask
+/// leaves. Its log and index take its permissions over.
 fn create_private(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -83,7 +83,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", true)?;
     // What a savepoint may have to undo stays in memory instead of a file.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    // A statement's plan depends on its text alone; else some are prepared anew for every value that is bound.
+    // A statement's plan depends on its text alone; else some are prepared anew for every value that is
+    // bound.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }
@@ -124,8 +125,8 @@ fn check_owner(connection: &Connection, path: &Path, schema: &Schema) -> Result<
     version(&snapshot, path, schema).map(drop)
 }
 
-/// The number of migrations that the file has taken. To be called in a transaction: another process may be about
-/// to take the next one.
+/// The number of migrations that the file has taken. To be called in a transaction: another process may be
+/// about to take the next one.
 fn version(connection: &Connection, path: &Path, schema: &Schema) -> Result<usize, StoreError> {
     let at = |error| open_error(path, error);
     let owner: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(at)?;

@@ -65,8 +65,8 @@ impl Writer {
         }
     }
 
-    /// Runs the jobs that wait in one transaction and tells their callers. Leaves some waiting when SQLite undid
-    /// the transaction under them: they had no part in it.
+    /// Runs the jobs that wait in one transaction and tells their callers. Leaves some waiting when SQLite
+    /// undid the transaction under them: they had no part in it.
     fn transaction(&self, waiting: &mut impl Iterator<Item = Box<dyn Job>>) {
         let mut taken = Vec::new();
         let committed = self.commit(waiting, &mut taken);
@@ -85,7 +85,8 @@ impl Writer {
         waiting: &mut impl Iterator<Item = Box<dyn Job>>,
         taken: &mut Vec<Box<dyn Job>>,
     ) -> Result<(), StoreError> {
-        // Immediate: a transaction that began as a reader cannot wait for another process's writer, only fail.
+        // Immediate: a transaction that began as a reader cannot wait for another process's writer, only
+        // fail.
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
             taken.extend(waiting);
             return Err(error);
@@ -109,7 +110,8 @@ impl Writer {
         self.execute("SAVEPOINT job")?;
         let keep = job.run(&self.connection);
         if self.connection.is_autocommit() {
-            // SQLite answers some failures (no room, no memory, a failing disk) by undoing the whole transaction.
+            // SQLite answers some failures (no room, no memory, a failing disk) by undoing the whole
+            // transaction.
             return Err(StoreError::RolledBack);
         }
         if !keep {

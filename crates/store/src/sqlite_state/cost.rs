@@ -1,5 +1,5 @@
-//! No verb gets slower with what is remembered: each takes as many steps of SQLite's machine among 20,000 ended
-//! things of every kind as among 200, and walks no table.
+//! No verb gets slower with what is remembered: each takes as many steps of SQLite's machine among 20,000
+//! ended things of every kind as among 200, and walks no table.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -69,8 +69,8 @@ struct Cost {
 type Counters = Arc<Mutex<BTreeMap<String, [i64; 3]>>>;
 
 impl Workspace {
-    /// What a verb's statements cost when it is called twice (the second time it may find its work done). Leaves
-    /// the workspace as it was.
+    /// What a verb's statements cost when it is called twice (the second time it may find its work done).
+    /// Leaves the workspace as it was.
     fn cost(&self, verb: Verb) -> Cost {
         self.db.flush_prepared_statement_cache();
         self.counters.lock().expect("the counters").clear();

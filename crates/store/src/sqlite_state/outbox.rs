@@ -169,8 +169,8 @@ pub(super) fn echo(db: &Connection, workspace: WorkspaceRow, digest: &str) -> ru
     Ok(confirmed == 1)
 }
 
-/// The echo that was counted for a send which is not there was that of an equal one: gives it to the next. False when
-/// there is none.
+/// The echo that was counted for a send which is not there was that of an equal one: gives it to the next.
+/// False when there is none.
 fn give_echo_away(db: &Connection, workspace: WorkspaceRow, send: &Found) -> rusqlite::Result<bool> {
     let Some(digest) = &send.digest else { return Ok(false) };
     let given = echo(db, workspace, digest)?;

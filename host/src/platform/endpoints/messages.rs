@@ -31,8 +31,8 @@ impl Client {
     /// `GET /workspaces/:own/activity`: rows of the workspace's log. 15 s; repeated; up to 16 MiB.
     ///
     /// # Errors
-    /// [`TooLarge`](PlatformFault::TooLarge): ask again with a smaller `limit`. Otherwise whatever keeps the platform from
-    /// answering.
+    /// [`TooLarge`](PlatformFault::TooLarge): ask again with a smaller `limit`. Otherwise whatever keeps the platform
+    /// from answering.
     pub async fn activity(&self, query: &ActivityQuery) -> Result<ActivityAnswer, PlatformError> {
         let mut url = self.own(&["activity"]);
         url.set_query(Some(&query.to_query()).filter(|query| !query.is_empty()).map(String::as_str));
@@ -49,8 +49,8 @@ impl Client {
     /// `POST /workspaces/:own/notify`: a text to the user. 15 s; sent once.
     ///
     /// # Errors
-    /// If [`delivery`](PlatformError::delivery) is not certain, look for its echo in the log before sending it again: two
-    /// of the same are shown twice.
+    /// If [`delivery`](PlatformError::delivery) is not certain, look for its echo in the log before sending it again:
+    /// two of the same are shown twice.
     pub async fn notify(&self, request: &NotifyRequest) -> Result<(), PlatformError> {
         let own = self.identity().workspace.to_string();
         let call = self.post(&["workspaces", &own, "notify"], Repeat::Once, request)?.within(15);
@@ -59,12 +59,12 @@ impl Client {
 
     /// `POST /workspaces/:peer/a2a`: a message to a peer, through the platform. 330 s: the peer may think for minutes.
     ///
-    /// Every answer is judged, refusals included. It is sent again, with the same message id, only where the platform says
-    /// that the peer has not got it.
+    /// Every answer is judged, refusals included. It is sent again, with the same message id, only where the platform
+    /// says that the peer has not got it.
     ///
     /// # Errors
-    /// [`Invalid`](PlatformFault::Invalid) for a message without an id or longer than 1 MiB; otherwise there was no answer,
-    /// and [`delivery`](PlatformError::delivery) says whether the peer may have the message.
+    /// [`Invalid`](PlatformFault::Invalid) for a message without an id or longer than 1 MiB; otherwise there was no
+    /// answer, and [`delivery`](PlatformError::delivery) says whether the peer may have the message.
     pub async fn send_to_peer(&self, peer: &PeerId, message: &Message) -> Result<ProxyAnswer, PlatformError> {
         let request = RpcRequest::message_send(message.message_id.as_deref().unwrap_or_default(), message);
         let mut call = self

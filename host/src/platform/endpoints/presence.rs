@@ -49,8 +49,8 @@ impl Client {
     ///
     /// # Errors
     /// [`NotKept`](PlatformFault::NotKept) if the platform issued a token that the disk did not take; then the
-    /// registration itself has succeeded. [`Unauthorized`](PlatformFault::Unauthorized) if the workspace has a token and
-    /// it is not ours, [`Rejected`](PlatformFault::Rejected) with 400 from a platform that does not know poll mode.
+    /// registration itself has succeeded. [`Unauthorized`](PlatformFault::Unauthorized) if the workspace has a token
+    /// and it is not ours, [`Rejected`](PlatformFault::Rejected) with 400 from a platform that does not know poll mode.
     pub async fn register(&self, card: &Json, reach: &Reach) -> Result<Registration, PlatformError> {
         let (mode, url) = match reach {
             Reach::Poll => (DeliveryMode::Poll, None),
@@ -116,8 +116,8 @@ impl Client {
         Ok(state::classify(answer.status.as_u16(), &answer.body))
     }
 
-    /// `GET /workspaces/:own` without a token: is the workspace there at all? To be asked after a 401, which is also what
-    /// a removed workspace's token gets. 10 s; repeated.
+    /// `GET /workspaces/:own` without a token: is the workspace there at all? To be asked after a 401, which is also
+    /// what a removed workspace's token gets. 10 s; repeated.
     ///
     /// # Errors
     /// Whatever keeps the platform from answering.

@@ -27,6 +27,8 @@ const IDLE: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub struct HttpTransport {
     client: reqwest::Client,
+    tls: ClientConfig,
+    proxy: Option<reqwest::Proxy>,
 }
 
 /// How a [`HttpTransport`] reaches servers.
@@ -44,8 +46,22 @@ impl HttpTransport {
     /// # Errors
     /// [`InvalidTransport`], about a setting.
     pub fn new(settings: &TransportSettings) -> Result<Self, InvalidTransport> {
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(settings.extra_roots.as_deref())?)
+        let tls = tls(settings.extra_roots.as_deref())?;
+        let proxy = settings.proxy.as_ref().map(reqwest::Proxy::all).transpose();
+        Self::with_pool(tls, proxy.map_err(|_| InvalidTransport::Proxy)?)
+    }
+
+    /// Another of the same settings, with a pool of its own. Cheaper than a new one: certificates are read once.
+    ///
+    /// # Errors
+    /// [`InvalidTransport::Client`].
+    pub fn another(&self) -> Result<Self, InvalidTransport> {
+        Self::with_pool(self.tls.clone(), self.proxy.clone())
+    }
+
+    fn with_pool(tls: ClientConfig, proxy: Option<reqwest::Proxy>) -> Result<Self, InvalidTransport> {
+        let builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.clone())
             .http1_only()
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -54,12 +70,12 @@ impl HttpTransport {
             .tcp_nodelay(true)
             .connect_timeout(CONNECT)
             .pool_idle_timeout(IDLE);
-        if let Some(proxy) = &settings.proxy {
-            let proxy = reqwest::Proxy::all(proxy).map_err(|_| InvalidTransport::Proxy)?;
-            builder = builder.proxy(proxy);
-        }
+        let builder = match &proxy {
+            Some(proxy) => builder.proxy(proxy.clone()),
+            None => builder,
+        };
         let client = builder.build().map_err(|error| InvalidTransport::Client(error.to_string()))?;
-        Ok(Self { client })
+        Ok(Self { client, tls, proxy })
     }
 }
 

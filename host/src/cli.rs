@@ -1,0 +1,93 @@
+//! The command line.
+//!
+//! [`parse`] and [`settings`] turn words and variables into what the library wants; [`run`] and [`dev`] do it; [`report`]
+//! and [`log`] say what happens; [`failure`] says why it ends, by one line and an exit code.
+
+mod args;
+mod banner;
+mod build;
+mod console;
+mod dev;
+mod escape;
+mod failure;
+mod load;
+mod log;
+mod parse;
+mod report;
+mod run;
+mod settings;
+mod signals;
+mod values;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use self::args::OutputArgs;
+use self::console::Console;
+use self::failure::{Exit, Failure};
+use self::parse::Command;
+use self::settings::{Environment, RunSettings, UsageError};
+use self::signals::Signals;
+
+/// Does what the command line of this process says, and how that went.
+pub(crate) fn main() -> ExitCode {
+    let environment = Environment::of_process();
+    let command = match parse::parse(std::env::args_os().skip(1)) {
+        Ok(command) => command,
+        // Somebody who does not read the help he asked for is no reason to fail.
+        Err(shown) if parse::is_shown(&shown) => {
+            let _ = shown.print();
+            return Exit::Done.into();
+        }
+        Err(wrong) => {
+            let wrong = Failure::Usage(UsageError(parse::explain(&wrong)));
+            Console::new(&OutputArgs::default()).failure(&wrong);
+            return wrong.exit().into();
+        }
+    };
+    let output = match &command {
+        Command::Run(args) => &args.output,
+        Command::Dev(args) => &args.output,
+    };
+    let console = Console::new(output);
+    let done = log::start(output, &environment).map_err(Failure::Usage);
+    match done.and_then(|()| execute(command, &environment, console)) {
+        Ok(()) | Err(Failure::Stopped) => Exit::Done.into(),
+        Err(failure) => {
+            console.failure(&failure);
+            failure.exit().into()
+        }
+    }
+}
+
+fn execute(command: Command, environment: &Environment, console: Console) -> Result<(), Failure> {
+    match command {
+        Command::Run(args) => {
+            let settings = RunSettings::new(*args, environment)?;
+            on_threads(|signals| run::run(settings, console, signals))
+        }
+        Command::Dev(args) => {
+            let settings = dev::DevSettings::new(*args)?;
+            on_threads(|signals| dev::dev(settings, console, signals))
+        }
+    }
+}
+
+/// Runs a command to its end, or to the second signal.
+fn on_threads<F>(command: impl FnOnce(Signals) -> F) -> Result<(), Failure>
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::System)?;
+    let done = runtime.block_on(async {
+        let signals = Signals::listen().map_err(Failure::System)?;
+        tokio::select! {
+            done = command(signals.clone()) => done,
+            () = signals.second() => Err(Failure::Stopped),
+        }
+    });
+    // A compilation, or a read from standard input, may still be under way and cannot be called off.
+    runtime.shutdown_background();
+    done
+}

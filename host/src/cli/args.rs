@@ -1,0 +1,288 @@
+//! The command line: which flags there are, and what they say of themselves.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, Args, Command, CommandFactory, Parser, ValueEnum};
+use molecule_host::OnEnd;
+use molecule_host::gate::PeerGrant;
+use molecule_host::platform::{OrgId, Origin};
+use molecule_protocol::{PlatformUrl, WorkspaceId};
+
+use super::values;
+
+const RUN_ABOUT: &str = "\
+Runs an agent, a WebAssembly component, as a workspace of a Molecule AI platform.
+The agent reaches nothing that you do not grant it.
+
+Examples:
+  Try an agent, with a local platform and without an account:
+    molecule-host dev path/to/agent --say hello --once
+  Run one that somebody else has built; it is asked who it is, and granted one peer:
+    molecule-host agent.wasm --platform-url https://acme.moleculesai.app \\
+        --workspace-id 3d6f0a52-8f0e-4a37-9a5e-0d4f4c1f9b11 --token-file ./token --allow-peer bob
+  The same from a script, which reads log lines as JSON and gives the token to nobody else:
+    molecule-host agent.wasm --token-file - --log-format json <token";
+
+const RUN_USAGE: &str = "\
+molecule-host [run] AGENT.wasm --platform-url URL --workspace-id ID [OPTIONS]
+       molecule-host dev PATH [OPTIONS]      (see: molecule-host dev --help)";
+
+const RUN_AFTER: &str = "\
+A flag goes before its variable, and an empty variable counts as none.
+
+Exit codes:
+   0  stopped by a signal
+   2  configuration or authorization: a wrong flag, a token that is refused
+   3  the component cannot run: not a component, of another world or a newer contract
+   4  the agent refused to start
+   5  another host has the workspace
+   6  local trouble: state folder, disk, port
+  10  paused, with --on-pause exit
+  11  removed";
+
+const TEMPLATE: &str = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}\n";
+
+/// The variables that stand in for flags of `run`.
+const VARIABLES: [(&str, &str); 12] = [
+    ("platform-url", "MOLECULE_PLATFORM_URL"),
+    ("org-id", "MOLECULE_ORG_ID"),
+    ("origin", "MOLECULE_ORIGIN"),
+    ("workspace-id", "MOLECULE_WORKSPACE_ID"),
+    ("token-file", "MOLECULE_WORKSPACE_TOKEN_FILE, or MOLECULE_WORKSPACE_TOKEN with the token itself"),
+    ("state-dir", "MOLECULE_STATE_DIR"),
+    ("agent-name", "MOLECULE_AGENT_NAME"),
+    ("heartbeat-interval", "MOLECULE_HEARTBEAT_INTERVAL"),
+    ("state-interval", "MOLECULE_STATE_INTERVAL"),
+    ("poll-interval", "MOLECULE_POLL_INTERVAL"),
+    ("on-pause", "MOLECULE_ON_PAUSE"),
+    ("on-revoked", "MOLECULE_ON_REVOKED"),
+];
+
+/// The command `run`, whose flags name their variables in the help.
+///
+/// The variables themselves are read by the settings: so an empty one counts as none, a wrong one is named, and tests
+/// need not change the environment of their process.
+pub(super) fn run_command() -> Command {
+    let with_variable = |argument: Arg| {
+        let variable = VARIABLES.iter().find(|(flag, _)| argument.get_long() == Some(flag));
+        match (variable, argument.get_help()) {
+            (Some((_, variable)), Some(help)) => {
+                let help = format!("{help} [env: {variable}]");
+                argument.help(help)
+            }
+            _ => argument,
+        }
+    };
+    RunArgs::command().mut_args(with_variable)
+}
+
+/// `molecule-host [run] AGENT.wasm`
+#[derive(Debug, Parser)]
+#[command(
+    name = "molecule-host",
+    version,
+    about = RUN_ABOUT,
+    override_usage = RUN_USAGE,
+    after_help = RUN_AFTER,
+    help_template = TEMPLATE
+)]
+pub(super) struct RunArgs {
+    /// The agent: a component, built for wasm32-wasip2. A file called `run` or `dev` is written ./run
+    #[arg(value_name = "AGENT.wasm")]
+    pub(super) component: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) platform: PlatformArgs,
+    #[command(flatten)]
+    pub(super) identity: IdentityArgs,
+    #[command(flatten)]
+    pub(super) grants: GrantArgs,
+    #[command(flatten)]
+    pub(super) behaviour: BehaviourArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+/// Which platform, and how it wants to be spoken to.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Platform")]
+pub(super) struct PlatformArgs {
+    /// Where the platform is
+    #[arg(long, value_name = "URL")]
+    pub(super) platform_url: Option<PlatformUrl>,
+    /// The organisation, where one platform serves several
+    #[arg(long, value_name = "UUID")]
+    pub(super) org_id: Option<OrgId>,
+    /// The Origin header; "off" sends none [default: the platform's own]
+    #[arg(long, value_name = "ORIGIN|off")]
+    pub(super) origin: Option<Origin>,
+}
+
+/// Who the agent is there.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Identity")]
+pub(super) struct IdentityArgs {
+    /// The workspace that the agent is
+    #[arg(long, value_name = "ID")]
+    pub(super) workspace_id: Option<WorkspaceId>,
+    /// A file with the workspace's token, or - for standard input [default: the cached one]
+    #[arg(long, value_name = "FILE|-")]
+    pub(super) token_file: Option<PathBuf>,
+    /// Where messages, tokens and compiled components are kept, a folder for each workspace [default: ~/.molecule]
+    #[arg(long, value_name = "DIR")]
+    pub(super) state_dir: Option<PathBuf>,
+    /// The name in the agent card [default: the agent's own]
+    #[arg(long, value_name = "NAME", value_parser = values::agent_name)]
+    pub(super) agent_name: Option<String>,
+}
+
+/// What the agent may do. Nothing but to answer and to write to its own user, where nothing is said.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Grants (nothing where nothing is said)")]
+pub(super) struct GrantArgs {
+    /// Let the agent see and call this peer, by workspace id or name; '*' for all. May be repeated
+    #[arg(long, value_name = "PEER")]
+    pub(super) allow_peer: Vec<PeerGrant>,
+    /// Bytes of one message that the agent sends, at most 1048576 [default: 262144]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub(super) max_message_bytes: Option<u32>,
+    /// Messages of each kind that the agent sends in a minute [default: 120]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) max_messages_per_minute: Option<u32>,
+}
+
+/// How the agent is run.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Behaviour")]
+pub(super) struct BehaviourArgs {
+    /// What the agent reads as its configuration. May be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = values::config)]
+    pub(super) config: Vec<(String, String)>,
+    /// Seconds between two heartbeats, 0.1 to 80 [default: 30; dev: 5]
+    #[arg(long, value_name = "SECONDS", value_parser = values::heartbeat_interval)]
+    pub(super) heartbeat_interval: Option<Duration>,
+    /// Seconds between two looks at the workspace's state, 0.1 to 3600 [default: 30; dev: 1]
+    ///
+    #[arg(long, value_name = "SECONDS", value_parser = values::interval)]
+    pub(super) state_interval: Option<Duration>,
+    /// Seconds between two looks for messages, 0.1 to 3600 [default: 5; dev: 0.1]
+    #[arg(long, value_name = "SECONDS", value_parser = values::interval)]
+    pub(super) poll_interval: Option<Duration>,
+    /// When the workspace is paused: wait for its resumption, or exit with code 10 [default: wait]
+    ///
+    #[arg(long, value_name = "wait|exit", value_parser = values::on_end)]
+    pub(super) on_pause: Option<OnEnd>,
+    /// When the platform no longer takes the token: wait for another one, or exit with code 2 [default: wait]
+    ///
+    #[arg(long, value_name = "wait|exit", value_parser = values::on_end)]
+    pub(super) on_revoked: Option<OnEnd>,
+    /// Messages that the agent handles at once, 1 to 1024 [default: what it asks for, 16 at most]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) concurrency: Option<u16>,
+    /// Seconds that one message may take [default: 600]
+    #[arg(long, value_name = "SECONDS", value_parser = values::time_limit)]
+    pub(super) callback_timeout: Option<Duration>,
+    /// Seconds that messages in hand may still take when the host stops [default: 10]
+    #[arg(long, value_name = "SECONDS", value_parser = values::grace)]
+    pub(super) shutdown_grace: Option<Duration>,
+}
+
+/// What is said on standard error. Standard output is for answers.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArgs {
+    /// How log lines are written: for people, or as one JSON object a line
+    #[arg(long, value_enum, value_name = "human|json", default_value_t, hide_possible_values = true)]
+    pub(super) log_format: LogFormat,
+    /// Say more; twice for everything. MOLECULE_LOG filters finer, as in molecule_host=debug,warn
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Say only warnings and errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// For programs.
+    Json,
+}
+
+const DEV_ABOUT: &str = "\
+Runs an agent on a platform of its own, on this machine: no account, no configuration.
+A crate is built first. Everything the agent says to its user is printed on standard output.
+
+Examples:
+  Say something and see the answer:
+    molecule-host dev path/to/agent --say hello --once
+  Talk with it, line by line:
+    molecule-host dev agent.wasm
+  Keep its workspace and messages from one time to the next, and let it see all its peers:
+    molecule-host dev path/to/agent --state-dir ./dev-state --port 8080 --allow-peer '*'";
+
+const DEV_AFTER: &str = "\
+No variable but MOLECULE_LOG is read.
+Exit codes are those of molecule-host; with --once, 0 where all is answered, and 4 where the agent is wedged, gives the message up or takes too long.";
+
+/// `molecule-host dev PATH`
+#[derive(Debug, Parser)]
+#[command(
+    name = "molecule-host dev",
+    version,
+    about = DEV_ABOUT,
+    override_usage = "molecule-host dev PATH [OPTIONS]",
+    after_help = DEV_AFTER,
+    help_template = TEMPLATE
+)]
+pub(super) struct DevArgs {
+    /// A component, or the folder of a crate that makes one
+    #[arg(value_name = "PATH")]
+    pub(super) path: Option<PathBuf>,
+    /// Which package of the folder's workspace to build
+    #[arg(short, long, value_name = "NAME")]
+    pub(super) package: Option<String>,
+    #[command(flatten)]
+    pub(super) conversation: ConversationArgs,
+    #[command(flatten)]
+    pub(super) local: LocalArgs,
+    #[command(flatten)]
+    pub(super) grants: GrantArgs,
+    #[command(flatten)]
+    pub(super) behaviour: BehaviourArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+/// What is said to the agent.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Conversation")]
+pub(super) struct ConversationArgs {
+    /// Send this as the user and print the answer; the next one is sent when it has come. May be repeated
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(super) say: Vec<String>,
+    /// Exit when all that --say sent is answered
+    #[arg(long)]
+    pub(super) once: bool,
+    /// Seconds that --once waits for each answer [default: 120]
+    #[arg(long, value_name = "SECONDS", value_parser = values::time_limit, requires = "once")]
+    pub(super) timeout: Option<Duration>,
+}
+
+/// The local platform and what is kept.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Local platform")]
+pub(super) struct LocalArgs {
+    /// The port of the platform on 127.0.0.1 [default: a free one]
+    #[arg(long, value_name = "PORT")]
+    pub(super) port: Option<u16>,
+    /// Where platform, workspace and messages are kept [default: a temporary folder, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    pub(super) state_dir: Option<PathBuf>,
+    /// The name of the agent and its workspace [default: the agent's own]
+    #[arg(long, value_name = "NAME", value_parser = values::agent_name)]
+    pub(super) agent_name: Option<String>,
+}

@@ -1,0 +1,57 @@
+//! What is said outside the log: answers on standard output, the start and the end on standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+use super::args::{LogFormat, OutputArgs};
+use super::banner::Banner;
+use super::escape::{escape, one_line};
+use super::failure::Failure;
+
+/// The two streams of this program, as the flags want them used.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Console {
+    format: LogFormat,
+    quiet: bool,
+    /// Whether somebody looks at standard output: then nothing may steer his terminal.
+    watched: bool,
+}
+
+impl Console {
+    /// As the flags say.
+    pub(super) fn new(output: &OutputArgs) -> Self {
+        Self { format: output.log_format, quiet: output.quiet, watched: io::stdout().is_terminal() }
+    }
+
+    /// Prints what the agent said to its user: as it is into a pipe, and harmless on a terminal.
+    ///
+    /// # Errors
+    /// When nobody reads it.
+    pub(super) fn answer(self, text: &str) -> Result<(), Failure> {
+        let text = if self.watched { escape(text) } else { text.into() };
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(Failure::Output)
+    }
+
+    /// Shows who runs now, and what it may do.
+    pub(super) fn banner(self, banner: &Banner) {
+        match (self.format, self.quiet) {
+            (LogFormat::Json, _) => banner.log(),
+            (LogFormat::Human, false) => note(&format!("\n{banner}\n")),
+            (LogFormat::Human, true) => {}
+        }
+    }
+
+    /// Says why the program ends.
+    pub(super) fn failure(self, failure: &Failure) {
+        let line = one_line(&failure.to_string(), 2000);
+        match self.format {
+            LogFormat::Human => note(&format!("molecule-host: {line}\n")),
+            LogFormat::Json => tracing::error!(exit_code = failure.exit() as u8, "{line}"),
+        }
+    }
+}
+
+/// Writes to standard error. Where nobody reads it, there is nobody to tell.
+fn note(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

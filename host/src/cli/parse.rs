@@ -1,0 +1,261 @@
+//! From the words of a command line to a command: `molecule-host agent.wasm` needs no verb.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser};
+
+use super::args::{self, DevArgs, RunArgs};
+
+/// What is to be done.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Run an agent on a platform that is there.
+    Run(Box<RunArgs>),
+    /// Run one on a platform of its own.
+    Dev(Box<DevArgs>),
+}
+
+/// Reads the words after the program's name.
+///
+/// The first word that is neither a flag nor a flag's value may be a verb; flags may stand before it. Where it is none,
+/// the verb is `run`.
+///
+/// # Errors
+/// A wrong command line, and what `--help` and `--version` show.
+pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    let mut words: Vec<OsString> = words.into_iter().collect();
+    let verb = take_verb(&mut words);
+    match verb {
+        Verb::Run => {
+            let matches = args::run_command().try_get_matches_from(named("molecule-host", words))?;
+            RunArgs::from_arg_matches(&matches).map(|it| Command::Run(Box::new(it)))
+        }
+        Verb::Dev => {
+            DevArgs::try_parse_from(named("molecule-host dev", words)).map(|it| Command::Dev(Box::new(it)))
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Run,
+    Dev,
+}
+
+/// Takes the verb out of the words. `help VERB` becomes `VERB --help`, and no words at all `--help`.
+fn take_verb(words: &mut Vec<OsString>) -> Verb {
+    if words.is_empty() {
+        words.push("--help".into());
+    }
+    let Some(position) = first_positional(words) else { return Verb::Run };
+    match words.get(position).and_then(|word| word.to_str()) {
+        Some("run") => {
+            words.remove(position);
+            Verb::Run
+        }
+        Some("dev") => {
+            words.remove(position);
+            Verb::Dev
+        }
+        Some("help") => {
+            words.remove(position);
+            let verb = take_verb(words);
+            words.push("--help".into());
+            verb
+        }
+        _ => Verb::Run,
+    }
+}
+
+/// Where the first word is that is neither a flag nor a flag's value.
+fn first_positional(words: &[OsString]) -> Option<usize> {
+    let (run, dev) = (args::run_command(), DevArgs::command());
+    let flags: Vec<&Arg> = run.get_arguments().chain(dev.get_arguments()).collect();
+    let mut position = 0;
+    while let Some(word) = words.get(position) {
+        let word = word.to_string_lossy();
+        let takes_next = match (word.strip_prefix("--"), word.strip_prefix('-')) {
+            (Some(""), _) => return None,
+            (Some(long), _) => flags.iter().any(|flag| flag.get_long() == Some(long) && takes_value(flag)),
+            // `-p NAME`, but not `-pNAME`. A lone `-` is no flag.
+            (None, Some(short)) if !short.is_empty() => {
+                let last = short.chars().last();
+                short.chars().count() == 1
+                    && flags.iter().any(|flag| flag.get_short() == last && takes_value(flag))
+            }
+            (None, _) => return Some(position),
+        };
+        position += if takes_next { 2 } else { 1 };
+    }
+    None
+}
+
+fn takes_value(flag: &Arg) -> bool {
+    flag.get_action().takes_values()
+}
+
+fn named(name: &str, words: Vec<OsString>) -> impl Iterator<Item = OsString> {
+    std::iter::once(OsStr::new(name).to_owned()).chain(words)
+}
+
+/// True for what is asked for and not an error: help and version.
+pub(super) fn is_shown(error: &clap::Error) -> bool {
+    matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
+}
+
+/// What is wrong with a command line, on one line that ends in what to do.
+pub(super) fn explain(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ").trim_end_matches(':');
+    match suggestion(error) {
+        Some(suggestion) => format!("{what}; did you mean '{suggestion}'?"),
+        None => format!("{what}; molecule-host --help lists what there is"),
+    }
+}
+
+fn suggestion(error: &clap::Error) -> Option<&str> {
+    let kinds = [ContextKind::SuggestedArg, ContextKind::SuggestedValue, ContextKind::SuggestedSubcommand];
+    kinds.into_iter().find_map(|kind| match error.get(kind)? {
+        ContextValue::String(text) => Some(text.as_str()),
+        ContextValue::Strings(texts) => texts.first().map(String::as_str),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(Into::into).collect()
+    }
+
+    /// The command as `verb path`.
+    fn read(line: &str) -> String {
+        match parse(words(line)) {
+            Ok(Command::Run(args)) => format!("run {}", args.component.unwrap_or_default().display()),
+            Ok(Command::Dev(args)) => format!("dev {}", args.path.unwrap_or_default().display()),
+            Err(error) => format!("{:?}", error.kind()),
+        }
+    }
+
+    #[test]
+    fn both_commands_are_put_together_without_contradiction() {
+        args::run_command().debug_assert();
+        DevArgs::command().debug_assert();
+    }
+
+    #[test]
+    fn the_verb_may_be_left_out_and_may_follow_flags() {
+        for (line, expected) in [
+            ("agent.wasm", "run agent.wasm"),
+            ("run agent.wasm", "run agent.wasm"),
+            ("-v run agent.wasm", "run agent.wasm"),
+            ("--platform-url http://p run agent.wasm", "run agent.wasm"),
+            ("--platform-url http://p agent.wasm -vv", "run agent.wasm"),
+            ("--platform-url=http://p agent.wasm", "run agent.wasm"),
+            ("agent.wasm --agent-name dev", "run agent.wasm"),
+            ("--agent-name dev agent.wasm", "run agent.wasm"),
+            ("./run", "run ./run"),
+            ("run dev", "run dev"),
+            ("-- dev", "run dev"),
+            ("dev path", "dev path"),
+            ("-q dev path --once", "dev path"),
+            ("-p one dev path", "dev path"),
+            ("dev run", "dev run"),
+            ("dev ./dev --say run", "dev ./dev"),
+            ("--token-file - agent.wasm", "run agent.wasm"),
+            ("", "DisplayHelp"),
+            ("--help", "DisplayHelp"),
+            ("help", "DisplayHelp"),
+            ("help dev", "DisplayHelp"),
+            ("dev --help", "DisplayHelp"),
+            ("agent.wasm -h", "DisplayHelp"),
+            ("--version", "DisplayVersion"),
+            ("dev -V", "DisplayVersion"),
+            ("agent.wasm more", "UnknownArgument"),
+            ("agent.wasm -q -v", "ArgumentConflict"),
+            ("dev path --timeout 5", "MissingRequiredArgument"),
+            ("dev path --platform-url http://p", "UnknownArgument"),
+        ] {
+            assert_eq!(read(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn help_is_that_of_the_verb() {
+        let help = |line: &str| parse(words(line)).unwrap_err().to_string();
+        assert!(help("help").starts_with("Runs an agent, a WebAssembly component"));
+        assert!(help("help dev").contains("--once"));
+        assert!(!help("--help").contains("--once "));
+        for heading in [
+            "Examples:",
+            "Usage:",
+            "Platform:",
+            "Identity:",
+            "Grants",
+            "Behaviour:",
+            "Output:",
+            "Exit codes:",
+        ] {
+            assert!(help("--help").contains(heading), "{heading}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_one_line_that_says_what_to_do() {
+        for (line, expected) in [
+            (
+                "agent.wasm --platfrom-url http://p",
+                "unexpected argument '--platfrom-url' found; did you mean '--platform-url'?",
+            ),
+            (
+                "agent.wasm --bogus",
+                "unexpected argument '--bogus' found; molecule-host --help lists what there is",
+            ),
+            (
+                "agent.wasm --poll-interval soon",
+                "invalid value 'soon' for '--poll-interval <SECONDS>': expected seconds from 0.1 to 3600, such as 5 or \
+                 0.5; molecule-host --help lists what there is",
+            ),
+            (
+                "agent.wasm --on-pause=stop",
+                "invalid value 'stop' for '--on-pause <wait|exit>': expected wait or exit; molecule-host --help lists \
+                 what there is",
+            ),
+        ] {
+            assert_eq!(explain(&parse(words(line)).unwrap_err()), expected);
+        }
+        for line in [
+            "agent.wasm --log-format yaml",
+            "agent.wasm --concurrency 0",
+            "dev x --timeout 1",
+            "a b",
+            "a -q -v",
+        ] {
+            let line = explain(&parse(words(line)).unwrap_err());
+            assert!(!line.contains('\n') && line.contains("; "), "{line}");
+        }
+    }
+
+    /// The page and the help tell the same story; a flag or a variable that is missing on either side fails this.
+    #[test]
+    fn the_documentation_has_every_flag_and_every_variable() {
+        const PAGE: &str = include_str!("../../../docs/command-line.md");
+        let commands = [args::run_command(), DevArgs::command()];
+        let flags = commands.iter().flat_map(clap::Command::get_arguments).filter_map(Arg::get_long);
+        let flags: BTreeSet<String> =
+            flags.filter(|it| !["help", "version"].contains(it)).map(|it| format!("--{it}")).collect();
+        let help = parse(words("--help")).unwrap_err().to_string();
+        let of = |text: &str, prefix: &str| -> BTreeSet<String> {
+            let inside = |it: char| it.is_ascii_alphanumeric() || it == '-' || it == '_';
+            let words = text.split(|it| !inside(it)).filter(|it| it.starts_with(prefix));
+            words.map(|it| it.trim_end_matches('-').to_owned()).filter(|it| it.len() > prefix.len()).collect()
+        };
+        assert_eq!(of(PAGE, "--"), flags);
+        assert_eq!(of(PAGE, "MOLECULE_"), of(&help, "MOLECULE_"));
+    }
+}

@@ -1,0 +1,15 @@
+//! End to end: what an operator, an author or an embedder would see.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "an expectation that fails is a failed test"
+)]
+
+mod client;
+mod kills;
+mod messages;
+mod runtime;

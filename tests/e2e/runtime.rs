@@ -1,0 +1,17 @@
+//! The runtime and real components: what loads, what an agent may do, and what becomes of its messages.
+
+mod fixture;
+
+mod attribution;
+mod blame;
+mod deaths;
+mod describe;
+mod effects;
+mod embedding;
+mod lifecycle;
+mod load;
+mod mailbox;
+mod output;
+mod store;
+mod ticks;
+mod wasi;
