@@ -69,6 +69,8 @@ impl<'a> Mortal<'a> {
     async fn lives_on(&self, messages: usize) -> Vec<String> {
         let host = self.command().spawn();
         self.world.answered_within(&self.workspace, messages, PATIENCE).await;
+        // All may be answered before it has begun to take signals.
+        host.says("INFO started").await;
         self.quit(host).await;
         // What is sent a second time is so at the end of a doubt.
         loop {

@@ -9,7 +9,11 @@
     reason = "an expectation that fails is a failed test"
 )]
 
+mod bad_input;
 mod client;
+mod dev;
 mod kills;
+mod lifecycle;
 mod messages;
+mod peers;
 mod runtime;

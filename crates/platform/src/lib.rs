@@ -17,9 +17,16 @@
 //! # }
 //! ```
 //!
-//! Where it differs from the real one on purpose: pages of other origins are refused unless configured (the
-//! real one allows `localhost:3000`), a token that is nobody's is refused by the proxy even when no caller is named, and when
-//! the storage cannot say who is who nobody passes. `PUT /workspaces/:id/instructions` is its own.
+//! Where it differs from the real one:
+//!
+//! - Pages of other origins are refused unless configured; the real one allows `localhost:3000`. So are unknown hosts.
+//! - A token that is nobody's is refused by the proxy even when no caller is named.
+//! - When the storage cannot say who is who, nobody passes.
+//! - Names of members are matched to the letter, and a trailing slash is another route.
+//! - Secrets are kept in clear, in a file that only its owner may read.
+//! - `PUT /workspaces/:id/instructions` is its own.
+//!
+//! Memory, approvals, checkpoints, schedules, uploads, plugins and budgets are not there yet: `404 page not found`.
 
 mod a2a;
 mod agent_url;

@@ -51,7 +51,9 @@ impl fmt::Display for Death {
             Cause::Limit(words) => f.write_str(words),
             Cause::StackOverflow => f.write_str("stack overflow"),
             Cause::Trap(words) => write!(f, "trapped: {words}"),
-            Cause::Exited { code } => write!(f, "it ended itself with exit code {code}; an agent returns instead"),
+            Cause::Exited { code } => {
+                write!(f, "it ended itself with exit code {code}; an agent returns instead")
+            }
             Cause::TimedOut { callback, limit } => write!(f, "{callback} did not return within {limit:?}"),
             Cause::StartFailed(words) => write!(f, "on-start failed after a restart: {words}"),
             Cause::Host(words) => write!(f, "the host could not run it: {words}"),

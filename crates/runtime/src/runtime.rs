@@ -59,8 +59,14 @@ impl Runtime {
             .enable_all()
             .build()
             .map_err(io_failed)?;
-        let inner =
-            Inner { engine, ticker, linker, aot, compiling: Arc::new(Semaphore::new(1)), threads: Some(threads) };
+        let inner = Inner {
+            engine,
+            ticker,
+            linker,
+            aot,
+            compiling: Arc::new(Semaphore::new(1)),
+            threads: Some(threads),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -75,7 +75,10 @@ mod tests {
             PartContent::File(file(FileSource::Bytes(vec![0]))),
         ]
         .map(|content| Part { content, metadata: Some(text(1000)) });
-        assert_eq!(parts.each_ref().map(|part| bytes_of(std::slice::from_ref(part))), [1001, 1001, 1111, 1111]);
+        assert_eq!(
+            parts.each_ref().map(|part| bytes_of(std::slice::from_ref(part))),
+            [1001, 1001, 1111, 1111]
+        );
         let content = Content { parts: parts.to_vec(), metadata: Some(text(10_000)) };
         assert_eq!(bytes_of_content(&content), 14_224);
     }

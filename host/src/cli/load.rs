@@ -26,6 +26,7 @@ pub(super) async fn load(host: &Host, path: &Path) -> Result<LoadedAgent, Failur
         .into());
     }
     let unreadable = |source| Failure::Read { path: path.to_owned(), source };
+    tracing::debug!("reading {}", path.display());
     // Not on a thread of the runtime's: it may be a pipe that nobody writes to.
     let read = tokio::task::spawn_blocking({
         let path = path.to_owned();

@@ -13,7 +13,9 @@ use super::args::{BehaviourArgs, GrantArgs, IdentityArgs, PlatformArgs, RunArgs}
 use super::values;
 
 /// The environment, as far as it matters here: an empty variable counts as none.
-pub(super) struct Environment(Box<dyn Fn(&str) -> Option<OsString>>);
+pub(super) struct Environment(Box<Lookup>);
+
+type Lookup = dyn Fn(&str) -> Option<OsString>;
 
 impl Environment {
     /// That of this process.

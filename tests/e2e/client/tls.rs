@@ -1,8 +1,10 @@
 //! Encrypted, not encrypted, and the one taken for the other.
 
+use std::process::Command;
+
 use molecule_host::platform::{Client, InvalidTransport, Network, PlatformFault, TransportSettings};
 use molecule_protocol::Delivery;
-use molecule_tests::scripted::{Reply, Scripted};
+use molecule_tests::scripted::{Received, Reply, Scripted};
 
 use super::{client, credentials, hasty, identity};
 
@@ -73,4 +75,32 @@ async fn a_proxy_that_is_set_is_used() {
     let network = hasty(Network::new(&through).unwrap());
     Client::new(&network, identity("http://platform.invalid"), credentials()).health().await.unwrap();
     assert_eq!(proxy.received()[0].target, "http://platform.invalid/health");
+}
+
+/// Tells this test program, started once more, which platform to ask.
+const PLATFORM: &str = "MOLECULE_TEST_PLATFORM";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_environment_does_not_choose_a_proxy_for_requests_that_carry_a_token() {
+    if let Ok(platform) = std::env::var(PLATFORM) {
+        let network = hasty(Network::new(&TransportSettings::default()).unwrap());
+        return Client::new(&network, identity(&platform), credentials()).health().await.unwrap();
+    }
+    let health = |_: &Received| Reply::json(200, r#"{"status":"ok"}"#);
+    let (platform, proxy) = (Scripted::answering(health).await, Scripted::answering(health).await);
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child
+        .args([
+            "--exact",
+            "client::tls::the_environment_does_not_choose_a_proxy_for_requests_that_carry_a_token",
+        ])
+        .env(PLATFORM, platform.url())
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy");
+    for variable in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
+        child.env(variable, proxy.url());
+    }
+    let child = tokio::task::spawn_blocking(move || child.output()).await.unwrap().unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    assert_eq!((platform.received().len(), proxy.connections()), (1, 0));
 }

@@ -1,5 +1,7 @@
 //! Every import call is put down to the message on whose behalf it was made, by the runtime and not by the agent.
 
+use std::time::Duration;
+
 use molecule_gate::Kind;
 use molecule_runtime::wit::StopReason;
 use molecule_tests::guests;
@@ -49,10 +51,10 @@ async fn every_call_of_eight_messages_in_flight_is_put_down_to_its_own() {
 #[tokio::test]
 async fn a_call_says_in_which_callback_it_was_made() {
     let mut running =
-        agent(guests::TICKS).options(|options| options.tick = Some(std::time::Duration::from_millis(1))).start().await;
+        agent(guests::TICKS).options(|options| options.tick = Some(Duration::from_millis(1))).start().await;
     let asked = running.asked().await;
     assert_eq!((asked.callback, asked.message), ("on-tick", None));
-    soon(running.actor.stop(StopReason::Shutdown, std::time::Duration::ZERO)).await;
+    soon(running.actor.stop(StopReason::Shutdown, Duration::ZERO)).await;
 
     let mut running = agent(guests::FLIGHTS).start().await;
     running.ask("hold").await;

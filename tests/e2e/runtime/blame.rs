@@ -9,11 +9,11 @@ use tokio::task::JoinHandle;
 
 use super::fixture::{Asked, Running, Setup, agent, message, soon, text};
 
-/// An agent whose messages have so long, and as long again to end once they are canceled.
-fn hasty(milliseconds: u64) -> Setup {
+/// An agent whose messages have a second, and another one to end once they are canceled.
+fn hasty() -> Setup {
     agent(guests::FLIGHTS).concurrency(4).held().options(|options| {
-        options.callback_time = Duration::from_millis(milliseconds);
-        options.cancel_grace = Duration::from_millis(milliseconds);
+        options.callback_time = Duration::from_secs(1);
+        options.cancel_grace = Duration::from_secs(1);
     })
 }
 
@@ -46,7 +46,10 @@ async fn of_two_that_die_together_both_are_suspects_and_alone_only_the_culprit_d
         Delivery::Suspect(death) => death,
         other => panic!("{other:?}"),
     };
-    assert!(matches!(&death.cause, Cause::Panicked(words) if words.starts_with("asked to panic")), "{death:?}");
+    assert!(
+        matches!(&death.cause, Cause::Panicked(words) if words.starts_with("asked to panic")),
+        "{death:?}"
+    );
     assert_eq!(outcome(held).await, Delivery::Suspect(death));
     asked.given_up().await;
 
@@ -80,7 +83,7 @@ async fn one_that_runs_alone_has_no_company() {
 
 #[tokio::test]
 async fn one_whose_time_is_up_is_canceled_and_its_instance_lives() {
-    let mut running = hasty(50).options(|options| options.cancel_grace = Duration::from_secs(60)).start().await;
+    let mut running = hasty().options(|options| options.cancel_grace = Duration::from_secs(60)).start().await;
     let (late, asked) = in_flight(&mut running, "hold").await;
     assert!(timed_out(&outcome(late).await));
     // What it waited for was given up, and the agent was told so.
@@ -92,7 +95,7 @@ async fn one_whose_time_is_up_is_canceled_and_its_instance_lives() {
 
 #[tokio::test]
 async fn one_that_does_not_end_though_canceled_is_killed_and_the_others_are_bystanders() {
-    let mut running = hasty(200).start().await;
+    let mut running = hasty().start().await;
     let (stays, _asked) = in_flight(&mut running, "stay").await;
     running.hears("stay: error canceled (perhaps sent)").await;
     // What it begins after that is not even begun.
@@ -109,17 +112,21 @@ async fn one_that_does_not_end_though_canceled_is_killed_and_the_others_are_byst
 }
 
 #[tokio::test]
-async fn one_that_spins_alone_is_known_to_be_the_one() {
-    let running = hasty(50).start().await;
-    assert!(timed_out(&running.say("spin").await));
-    assert_eq!(running.ask("still here?").await, "still here?");
+async fn one_that_spins_or_blocks_alone_is_known_to_be_the_one() {
+    let alone = async |busy| {
+        let running = hasty().start().await;
+        let delivery = running.say(busy).await;
+        assert!(timed_out(&delivery), "{busy}: {delivery:?}");
+        assert_eq!(running.ask("still here?").await, "still here?");
+    };
+    futures::join!(alone("spin"), alone("block"));
 }
 
 /// While one spins the others cannot end either: whose time is up first says nothing.
 #[tokio::test]
-async fn among_those_that_one_spins_with_nobody_can_be_blamed() {
-    for busy in ["spin", "block"] {
-        let mut running = hasty(50).start().await;
+async fn among_those_that_one_spins_or_blocks_with_nobody_can_be_blamed() {
+    let together = async |busy| {
+        let mut running = hasty().start().await;
         let (held, asked) = in_flight(&mut running, "hold").await;
         let spins = running.send(busy);
         for delivery in [held, spins] {
@@ -127,7 +134,8 @@ async fn among_those_that_one_spins_with_nobody_can_be_blamed() {
             assert!(matches!(&delivery, Delivery::Suspect(_)), "{busy}: {delivery:?}");
         }
         asked.given_up().await;
-    }
+    };
+    futures::join!(together("spin"), together("block"));
 }
 
 #[tokio::test]

@@ -100,7 +100,8 @@ async fn the_one_that_is_built_again_is_told_that_it_restarts() {
 
 #[tokio::test]
 async fn each_death_in_a_row_is_waited_for_twice_as_long() {
-    let mut running = agent(guests::COUNTER).restarts(|restarts| restarts.max = Duration::from_millis(4)).start().await;
+    let mut running =
+        agent(guests::COUNTER).restarts(|restarts| restarts.max = Duration::from_millis(4)).start().await;
     let mut waits = Vec::new();
     for _ in 0..5 {
         death(&running, "panic").await;
@@ -136,7 +137,9 @@ async fn a_panic_at_the_first_start_is_tried_again_and_nothing_is_handed_to_it()
     let waiting = running.send("hello");
     for _ in 0..3 {
         let AgentEvent::Died { death, .. } = running.event().await else { panic!("it died") };
-        assert!(matches!(&death.cause, Cause::Panicked(words) if words.starts_with("asked to panic at the start")));
+        assert!(
+            matches!(&death.cause, Cause::Panicked(words) if words.starts_with("asked to panic at the start"))
+        );
     }
     assert_eq!(*running.actor.state().borrow(), ActorState::Starting);
     soon(running.actor.stop(StopReason::Shutdown, Duration::ZERO)).await;

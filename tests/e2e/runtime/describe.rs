@@ -31,7 +31,10 @@ async fn nothing_can_be_reached_from_describe() {
     let card = describe(guests::DESCRIBE_EFFECTS).await.unwrap();
     let lines: Vec<&str> = card.description.lines().collect();
     assert!(lines.contains(&r#"workspace.config: ok None"#), "{lines:?}");
-    assert!(lines.iter().any(|line| line.starts_with("workspace.me: ok") && line.contains("\"\"")), "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line.starts_with("workspace.me: ok") && line.contains("\"\"")),
+        "{lines:?}"
+    );
     // An answer is no import: it cannot be given here.
     for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Answer) {
         let denied = format!("{}: denied not-started, grant None", kind.name());

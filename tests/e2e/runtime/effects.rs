@@ -60,7 +60,11 @@ async fn every_import_is_denied_without_its_grant_and_passes_with_it() {
             Guard::None | Guard::Start => Grants::default(),
             Guard::Grant(grant) => {
                 assert_eq!(answer, format!("{}: denied peer, grant Some({grant:?})", row.import()));
-                assert!(without.all_asked().is_empty(), "{}: it was denied and yet it was done", row.import());
+                assert!(
+                    without.all_asked().is_empty(),
+                    "{}: it was denied and yet it was done",
+                    row.import()
+                );
                 let peer = grant.strip_prefix("--allow-peer ").unwrap().trim_matches('\'');
                 peers(&[peer])
             }

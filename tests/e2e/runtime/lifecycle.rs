@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use molecule_runtime::wit::StopReason;
-use molecule_runtime::{ActorState, AgentEvent, Delivery};
+use molecule_runtime::{ActorOptions, ActorState, AgentEvent, Delivery, Restarts};
 use molecule_tests::guests;
 
 use super::fixture::{Running, agent, soon, text};
@@ -96,7 +96,7 @@ async fn an_agent_that_spins_is_stopped_all_the_same() {
 
 #[tokio::test]
 async fn an_on_stop_that_stays_is_not_waited_for() {
-    let short = |options: &mut molecule_runtime::ActorOptions| options.stop_time = Duration::from_millis(10);
+    let short = |options: &mut ActorOptions| options.stop_time = Duration::from_millis(10);
     let mut running = agent(guests::FLIGHTS).config("stay-on-stop", "1").options(short).start().await;
     soon(stop(&running, LONG)).await.unwrap();
     assert!(matches!(running.event().await, AgentEvent::Stopped));
@@ -104,7 +104,8 @@ async fn an_on_stop_that_stays_is_not_waited_for() {
 
 #[tokio::test]
 async fn an_instance_that_dies_while_it_is_stopped_is_not_built_again() {
-    let mut running = agent(guests::FLIGHTS).concurrency(2).held().start().await;
+    let slow = |restarts: &mut Restarts| restarts.first = LONG;
+    let mut running = agent(guests::FLIGHTS).concurrency(2).restarts(slow).held().start().await;
     let held = running.send("hold");
     let _asked = running.asked().await;
     let dies = running.send("panic");

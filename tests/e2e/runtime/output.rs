@@ -1,5 +1,7 @@
 //! What an agent prints and logs becomes lines of that agent.
 
+use std::time::Duration;
+
 use molecule_runtime::wit::{Level, StopReason};
 use molecule_runtime::{Line, LineSource};
 use molecule_tests::guests;
@@ -38,7 +40,7 @@ async fn half_a_line_waits_for_the_rest() {
 async fn the_last_line_is_heard_though_it_has_no_end() {
     let mut running = agent(guests::STDIO).start().await;
     assert!(lines(&mut running, "partial last words").await.is_empty());
-    soon(running.actor.stop(StopReason::Shutdown, std::time::Duration::ZERO)).await;
+    soon(running.actor.stop(StopReason::Shutdown, Duration::ZERO)).await;
     running.hears("last words").await;
 }
 

@@ -184,3 +184,166 @@ async fn passed(until: Option<Instant>, patience: Patience) -> Duration {
         _ => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use molecule_host::runtime::{Cause, Death};
+    use molecule_platform::{Config, Platform, Running};
+    use tokio::sync::broadcast;
+
+    use super::*;
+
+    /// A platform with a workspace, whose agent the test plays.
+    struct Scene {
+        _platform: Running,
+        user: User,
+        workspace: WorkspaceId,
+        events: broadcast::Sender<Happened>,
+        printed: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Scene {
+        async fn new() -> Self {
+            let platform = Platform::start(Config::default()).await.unwrap();
+            let user = User::new(platform.url.clone()).unwrap();
+            let (workspace, _) = user.create_workspace("echo").await.unwrap();
+            let events = broadcast::Sender::new(16);
+            Self { _platform: platform, user, workspace, events, printed: Arc::default() }
+        }
+
+        /// Says these texts, while the agent does what `agent` says.
+        async fn play(
+            &self,
+            patience: Patience,
+            texts: &[&str],
+            agent: impl Future<Output = ()>,
+        ) -> Result<(), Failure> {
+            let printed = self.printed.clone();
+            let print = Box::new(move |text: &str| {
+                printed.lock().unwrap().push(text.to_owned());
+                Ok(())
+            });
+            let conversation = Conversation::new(&self.user, self.workspace, patience, print).await.unwrap();
+            let left = texts.iter().map(|text| (*text).to_owned()).collect();
+            let input = Input::Given { left, ends: true };
+            let held = conversation.hold(self.events.subscribe(), input);
+            let (held, ()) = tokio::join!(held, agent);
+            held
+        }
+
+        /// The id of the message of this number, once it has come.
+        async fn message(&self, number: usize) -> String {
+            loop {
+                if let Some(id) = self.user.sent(self.workspace).await.into_iter().nth(number) {
+                    return id;
+                }
+            }
+        }
+
+        fn tell(&self, event: Event) {
+            self.events.send(Happened { workspace: self.workspace, event }).unwrap();
+        }
+
+        async fn answer(&self, number: usize, text: &str) {
+            self.tell(handled(self.message(number).await, true));
+            self.user.hear(self.workspace, text).await;
+            self.tell(Event::Delivered { to: "user".into() });
+        }
+
+        fn printed(&self) -> Vec<String> {
+            self.printed.lock().unwrap().clone()
+        }
+    }
+
+    fn handled(id: String, answered: bool) -> Event {
+        Event::Handled { id, answered, took: Duration::ZERO }
+    }
+
+    const PATIENT: Patience = Patience::Once(Duration::from_secs(60));
+
+    #[tokio::test]
+    async fn the_second_text_is_sent_when_the_first_is_answered_and_what_was_said_before_is_not_printed() {
+        let scene = Scene::new().await;
+        scene.user.hear(scene.workspace, "long ago").await;
+        let agent = async {
+            scene.message(0).await;
+            // Neither a text that no message asked for, nor the end of another message, is the answer.
+            scene.user.hear(scene.workspace, "by the way").await;
+            scene.tell(Event::Delivered { to: "user".into() });
+            scene.tell(handled("another".into(), true));
+            scene.answer(0, "first").await;
+            scene.answer(1, "second\nline").await;
+        };
+        scene.play(PATIENT, &["a", "b"], agent).await.unwrap();
+        assert_eq!(scene.printed(), ["by the way", "first", "second\nline"]);
+    }
+
+    #[tokio::test]
+    async fn a_message_without_an_answer_is_over_when_it_is_handled() {
+        let scene = Scene::new().await;
+        let agent = async {
+            scene.tell(handled(scene.message(0).await, false));
+            scene.answer(1, "second").await;
+        };
+        scene.play(PATIENT, &["a", "b"], agent).await.unwrap();
+        assert_eq!(scene.printed(), ["second"]);
+    }
+
+    /// What the agent does about a message, given its id.
+    type Does = fn(String) -> Vec<Event>;
+
+    #[tokio::test]
+    async fn an_answer_that_will_not_come_ends_a_conversation_that_has_an_end_and_no_other() {
+        let wedged: Does =
+            |_| vec![Event::Wedged { death: Death { cause: Cause::StackOverflow, backtrace: None } }];
+        let buried: Does = |id| vec![Event::DeadLetter { id, reason: "it died".into() }];
+        let lost: Does = |id| {
+            let lost = Event::Undeliverable { to: "user".into(), reason: "too long".into() };
+            vec![handled(id, true), lost]
+        };
+        for (does, expected) in [
+            (wedged, NoAnswer::Wedged("stack overflow".into())),
+            (buried, NoAnswer::DeadLetter("it died".into())),
+            (lost, NoAnswer::Undeliverable("too long".into())),
+        ] {
+            let scene = Scene::new().await;
+            let agent = async {
+                does(scene.message(0).await).into_iter().for_each(|event| scene.tell(event));
+            };
+            let ended = scene.play(PATIENT, &["a"], agent).await;
+            assert!(matches!(&ended, Err(Failure::NoAnswer(why)) if *why == expected), "{ended:?}");
+        }
+        for does in [buried, lost] {
+            let scene = Scene::new().await;
+            let agent = async {
+                does(scene.message(0).await).into_iter().for_each(|event| scene.tell(event));
+                scene.answer(1, "second").await;
+            };
+            scene.play(Patience::Endless, &["a", "b"], agent).await.unwrap();
+            assert_eq!(scene.printed(), ["second"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn patience_is_for_each_answer_and_has_an_end() {
+        let scene = Scene::new().await;
+        let limit = Duration::from_millis(50);
+        let ended = scene.play(Patience::Once(limit), &["a"], std::future::ready(())).await;
+        assert!(matches!(ended, Err(Failure::NoAnswer(NoAnswer::TimedOut(it))) if it == limit), "{ended:?}");
+    }
+
+    #[tokio::test]
+    async fn whoever_missed_events_takes_what_came_since_for_the_answer() {
+        let scene = Scene::new().await;
+        let agent = async {
+            scene.message(0).await;
+            scene.user.hear(scene.workspace, "first").await;
+            // Without a pause in between, so that none of them can be read before they are too many.
+            (0..100).for_each(|_| scene.tell(Event::Heartbeat));
+        };
+        scene.play(PATIENT, &["a"], agent).await.unwrap();
+        assert_eq!(scene.printed(), ["first"]);
+    }
+}

@@ -94,6 +94,24 @@ impl User {
         }
     }
 
+    /// The ids of the messages that were sent to a workspace, oldest first.
+    #[cfg(test)]
+    pub(super) async fn sent(&self, workspace: WorkspaceId) -> Vec<String> {
+        let rows = self.log(workspace, &ActivityQuery::default()).await.unwrap().oldest_first();
+        let messages = rows.iter().filter_map(|row| match row.inbound(&workspace) {
+            Inbound::Message(message) => message.message.message_id,
+            _ => None,
+        });
+        messages.collect()
+    }
+
+    /// Lets a workspace say something to its user.
+    #[cfg(test)]
+    pub(super) async fn hear(&self, workspace: WorkspaceId, text: &str) {
+        let url = self.platform.segments(["workspaces", &workspace.to_string(), "notify"]);
+        self.exchange(Method::POST, url, body(&serde_json::json!({ "message": text }))).await.unwrap();
+    }
+
     async fn log(&self, workspace: WorkspaceId, query: &ActivityQuery) -> Result<ActivityPage, UserError> {
         let mut url = self.platform.segments(["workspaces", &workspace.to_string(), "activity"]);
         url.set_query(Some(&query.to_query()));
