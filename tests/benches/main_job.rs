@@ -6,7 +6,13 @@
 //!
 //! Machines are shared and noisy: compare rows of one run.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -32,7 +38,8 @@ fn main() {
     runtime.block_on(async {
         start_to_first_heartbeat().await;
         let agents = Runtime::new(None).expect("a runtime");
-        let component = agents.load(std::fs::read(ECHO).expect("the echo agent")).await.expect("it is an agent");
+        let component =
+            agents.load(std::fs::read(ECHO).expect("the echo agent")).await.expect("it is an agent");
         instantiate(&agents, &component).await;
 
         warm_message("in memory", &agents, &component, Arc::new(MemoryState::default())).await;
@@ -184,8 +191,13 @@ impl Lane {
             services: Arc::new(Nothing),
             observer: Arc::new(Nothing),
         };
-        let actor =
-            Actor::spawn(runtime, component, Arc::new(agent), StartReason::FirstStart, ActorOptions::default());
+        let actor = Actor::spawn(
+            runtime,
+            component,
+            Arc::new(agent),
+            StartReason::FirstStart,
+            ActorOptions::default(),
+        );
         let fence = state.lease(&number.to_string()).await.expect("a lease");
         Self { state, fence, actor, gate, next: 0 }
     }
