@@ -53,18 +53,23 @@ fn name_components(workspace: &Path, target: &Path, constants: &mut String) {
         .args(["metadata", "--format-version=1", "--no-deps", "--locked"])
         .output()
         .expect("cargo runs");
-    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).expect("cargo metadata is JSON");
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&metadata.stdout).expect("cargo metadata is JSON");
     for package in metadata["packages"].as_array().into_iter().flatten() {
         for made in package["targets"].as_array().into_iter().flatten() {
-            let is_component = made["crate_types"].as_array().is_some_and(|types| types.iter().any(|t| t == "cdylib"));
+            let is_component =
+                made["crate_types"].as_array().is_some_and(|types| types.iter().any(|t| t == "cdylib"));
             let Some(name) = made["name"].as_str().filter(|_| is_component) else { continue };
-            let example = made["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "example"));
+            let example =
+                made["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "example"));
             let folder = if example { release.join("examples") } else { release.clone() };
             let file = folder.join(format!("{}.wasm", name.replace('-', "_")));
             assert!(file.exists(), "{} was not built", file.display());
             let constant = name.replace('-', "_").to_uppercase();
-            writeln!(constants, "/// `{name}` of `{}`.", package["name"].as_str().unwrap_or_default()).expect("a string");
-            writeln!(constants, "pub const {constant}: &str = {:?};", file.display().to_string()).expect("a string");
+            writeln!(constants, "/// `{name}` of `{}`.", package["name"].as_str().unwrap_or_default())
+                .expect("a string");
+            writeln!(constants, "pub const {constant}: &str = {:?};", file.display().to_string())
+                .expect("a string");
         }
     }
 }

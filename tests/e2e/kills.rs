@@ -65,7 +65,8 @@ impl<'a> Mortal<'a> {
         CommandLine::host(self.world, &self.workspace, guests::ECHO, &self.state_dir).with(["-v"])
     }
 
-    /// Lives on until so many messages are answered and nothing is in doubt any more, and gives back all answers.
+    /// Lives on until so many messages of its user are answered and nothing is left to do or in doubt, and gives back all
+    /// answers to the user.
     async fn lives_on(&self, messages: usize) -> Vec<String> {
         let host = self.command().spawn();
         self.world.answered_within(&self.workspace, messages, PATIENCE).await;
@@ -79,7 +80,7 @@ impl<'a> Mortal<'a> {
                 return self.world.answers(&self.workspace).await;
             }
             let host = self.command().spawn();
-            host.says_often("delivered to user", left).await;
+            host.says_often("delivered to ", left).await;
             self.quit(host).await;
         }
     }
@@ -93,7 +94,8 @@ impl<'a> Mortal<'a> {
 
     /// How many answers a host that has ended had still to give, or to be sure of.
     async fn left_over(&self) -> usize {
-        let state = SqliteState::open(&self.state_dir.join("host.db"), Options::default()).expect("a database");
+        let state =
+            SqliteState::open(&self.state_dir.join("host.db"), Options::default()).expect("a database");
         let fence = state.lease(&self.workspace.id).await.expect("nobody has it");
         let left = state.backlog(&fence).await.expect("it can be read");
         assert_eq!(left.dead, 0, "no death is held against a message so soon");

@@ -11,9 +11,12 @@
 
 mod bad_input;
 mod client;
+mod clocks;
 mod dev;
+mod disk_full;
 mod kills;
 mod lifecycle;
 mod messages;
 mod peers;
 mod runtime;
+mod token_secrecy;

@@ -46,9 +46,7 @@ async fn a_message_that_came_while_no_host_ran_is_answered_by_the_next_one() {
 async fn a_copy_of_a_message_is_not_answered_again_but_the_same_id_from_somebody_else_is_no_copy() {
     let world = World::new().await;
     let (alice, bob) = (world.create("alice").await, world.create("bob").await);
-    let message = |text: &str| {
-        serde_json::json!({ "role": "user", "messageId": "m-1", "parts": [{ "kind": "text", "text": text }] })
-    };
+    let message = |text: &str| serde_json::json!({ "role": "user", "messageId": "m-1", "parts": [{ "kind": "text", "text": text }] });
     world.send(None, &alice, &message("one")).await;
     world.send(None, &alice, &message("one")).await;
     world.send(Some(&bob), &alice, &message("two")).await;
@@ -60,7 +58,10 @@ async fn a_copy_of_a_message_is_not_answered_again_but_the_same_id_from_somebody
     assert_eq!(world.answers(&alice).await, ["one", "three"]);
     let to_bob = world.peer_messages(&bob).await;
     assert_eq!(to_bob.len(), 1, "{to_bob:?}");
-    assert_eq!((&to_bob[0]["parts"][0]["text"], &to_bob[0]["metadata"]["in_reply_to"]), (&"two".into(), &"m-1".into()));
+    assert_eq!(
+        (&to_bob[0]["parts"][0]["text"], &to_bob[0]["metadata"]["in_reply_to"]),
+        (&"two".into(), &"m-1".into())
+    );
 }
 
 /// A slow one must not hold up the others, and its answer must not be lost.

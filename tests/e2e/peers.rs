@@ -11,7 +11,8 @@ use molecule_tests::world::World;
 /// The local platform as a program of its own, on a free port.
 async fn platform(folder: &std::path::Path) -> (Program, Canvas) {
     let db = folder.join("platform.db");
-    let listening = CommandLine::new("molecule-platform", ["--listen", "127.0.0.1:0", "--db"]).with([db]).spawn();
+    let listening =
+        CommandLine::new("molecule-platform", ["--listen", "127.0.0.1:0", "--db"]).with([db]).spawn();
     let line = listening.says("molecule-platform listens on ").await;
     let url = line.split_whitespace().find(|word| word.starts_with("http://")).expect("its address");
     (listening, Canvas::of(url))
@@ -24,7 +25,8 @@ async fn one_agent_asks_another_and_is_paused_resumed_and_deleted() {
     let (platform, canvas) = platform(folder.path()).await;
     let (alice, bob) = (canvas.create("alice").await, canvas.create("bob").await);
     let state = |name: &str| folder.path().join(name);
-    let a = CommandLine::host(&canvas, &alice, guests::CALLER, &state("a")).with(["--allow-peer", "bob"]).spawn();
+    let a =
+        CommandLine::host(&canvas, &alice, guests::CALLER, &state("a")).with(["--allow-peer", "bob"]).spawn();
     let mut b = CommandLine::host(&canvas, &bob, guests::ECHO, &state("b")).spawn();
 
     canvas.say(&alice, "ask bob how are you?").await;
@@ -51,7 +53,11 @@ async fn one_agent_asks_another_and_is_paused_resumed_and_deleted() {
     let ended = b.ended().await;
     assert_eq!(ended.code, Some(11));
     let last = ended.stderr.lines().last().unwrap_or_default();
-    assert!(last.starts_with("molecule-host: the workspace was deleted on the platform; "), "{}", ended.stderr);
+    assert!(
+        last.starts_with("molecule-host: the workspace was deleted on the platform; "),
+        "{}",
+        ended.stderr
+    );
     assert_eq!(canvas.answers(&alice).await.len(), 2, "she is still there");
 
     a.terminate();
@@ -87,7 +93,8 @@ async fn an_agent_hears_an_answer_while_other_messages_wait() {
 #[tokio::test]
 async fn a_peer_that_was_not_granted_is_not_even_seen() {
     let world = World::new().await;
-    let (alice, bob, carol) = (world.create("alice").await, world.create("bob").await, world.create("carol").await);
+    let (alice, bob, carol) =
+        (world.create("alice").await, world.create("bob").await, world.create("carol").await);
     let host = host(&world.path("state")).await;
     let mut spec = spec(world.url(), &alice);
     spec.grants.peers.push("carol".parse().unwrap());
@@ -109,7 +116,8 @@ async fn a_peer_that_was_not_granted_is_not_even_seen() {
 #[tokio::test]
 async fn an_answer_from_somebody_else_does_not_end_a_call() {
     let world = World::new().await;
-    let (alice, bob, eve) = (world.create("alice").await, world.create("bob").await, world.create("eve").await);
+    let (alice, bob, eve) =
+        (world.create("alice").await, world.create("bob").await, world.create("eve").await);
     let host = host(&world.path("state")).await;
     let mut spec = spec(world.url(), &alice);
     spec.grants.peers.push("bob".parse().unwrap());

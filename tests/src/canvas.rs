@@ -50,7 +50,8 @@ impl Canvas {
             .expect("protocol versions")
             .with_root_certificates(RootCertStore::empty())
             .with_no_client_auth();
-        let http = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().expect("a client");
+        let http =
+            reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().expect("a client");
         Self { url: url.into(), http }
     }
 
@@ -60,7 +61,13 @@ impl Canvas {
     }
 
     /// A request; the status and the body of its answer.
-    pub async fn ask(&self, method: Method, path: &str, token: Option<&str>, body: Option<&Value>) -> (u16, Value) {
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         if let Some(token) = token {
             request = request.bearer_auth(token);
@@ -81,7 +88,8 @@ impl Canvas {
 
     /// Makes a workspace for an agent from outside.
     pub async fn create(&self, name: &str) -> Workspace {
-        let created = self.must(Method::POST, "/workspaces", Some(&json!({ "name": name, "external": true }))).await;
+        let created =
+            self.must(Method::POST, "/workspaces", Some(&json!({ "name": name, "external": true }))).await;
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         let id = text(&created["id"]);
         // Rows are read in order from a known one on.
@@ -123,7 +131,8 @@ impl Canvas {
         let mut rows = Vec::new();
         let mut after = of.first_row.clone();
         loop {
-            let path = format!("/workspaces/{}/activity?type=a2a_receive&limit={PAGE}&since_id={after}", of.id);
+            let path =
+                format!("/workspaces/{}/activity?type=a2a_receive&limit={PAGE}&since_id={after}", of.id);
             let page = self.must(Method::GET, &path, None).await;
             let page = page.as_array().expect("rows").clone();
             let full = page.len() == PAGE;
@@ -217,7 +226,8 @@ impl Canvas {
         let path = format!("/workspaces/{}/tokens", workspace.id);
         let listed = self.must(Method::GET, &path, None).await;
         let tokens = listed["tokens"].as_array().expect("tokens");
-        let it = tokens.iter().find(|it| it["prefix"].as_str().is_some_and(|prefix| token.starts_with(prefix)));
+        let it =
+            tokens.iter().find(|it| it["prefix"].as_str().is_some_and(|prefix| token.starts_with(prefix)));
         let id = it.expect("a live token")["id"].as_str().expect("an id");
         self.must(Method::DELETE, &format!("{path}/{id}"), None).await;
     }

@@ -155,13 +155,12 @@ impl Said {
 
 impl Program {
     fn listen(mut child: Child) -> Self {
-        let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).expect("it has just begun");
+        let pid =
+            child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).expect("it has just begun");
         let said = Arc::<Said>::default();
         let (stdout, stderr) = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
-        let readers = [
-            tokio::spawn(hear(stdout, said.clone(), OUT)),
-            tokio::spawn(hear(stderr, said.clone(), ERR)),
-        ];
+        let readers =
+            [tokio::spawn(hear(stdout, said.clone(), OUT)), tokio::spawn(hear(stderr, said.clone(), ERR))];
         Self { child, pid, said, readers }
     }
 
@@ -184,7 +183,11 @@ impl Program {
     pub async fn says_often(&self, words: &str, count: usize) -> String {
         match tokio::time::timeout(PATIENCE, Self::heard(&self.said, words, count)).await {
             Ok(line) => line,
-            Err(_) => panic!("it did not say {words:?} {count} times, but:\n{}{}", self.said.text(OUT), self.stderr()),
+            Err(_) => panic!(
+                "it did not say {words:?} {count} times, but:\n{}{}",
+                self.said.text(OUT),
+                self.stderr()
+            ),
         }
     }
 

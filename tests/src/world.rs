@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use molecule_platform::{Config, Platform, Running};
+use molecule_platform::{Clock, Config, Platform, Running};
 use tempfile::TempDir;
 
 use crate::canvas::Canvas;
@@ -25,8 +25,13 @@ pub struct World {
 impl World {
     /// A platform that keeps everything in a file, so that it can be restarted.
     pub async fn new() -> Self {
+        Self::with_clock(Clock::system()).await
+    }
+
+    /// The same with a clock of its own.
+    pub async fn with_clock(clock: Clock) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let config = Config { db: Some(folder.path().join("platform.db")), ..Config::default() };
+        let config = Config { db: Some(folder.path().join("platform.db")), clock, ..Config::default() };
         let platform = Platform::start(config.clone()).await.expect("a platform");
         let config = Config { listen: platform.addr, ..config };
         Self { config, canvas: Canvas::of(platform.url.to_string()), platform: Some(platform), folder }

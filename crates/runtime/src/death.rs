@@ -75,7 +75,12 @@ impl Death {
             // The guest's own stack lies first in its memory: a frame too many reaches below address 0.
             Some(Trap::MemoryOutOfBounds) if error_recurses(error) => Cause::StackOverflow,
             Some(Trap::UnreachableCodeReached) => match (refused, panic_message(stderr)) {
-                (Some(refused), _) => Cause::Limit(refused.to_owned()),
+                // What was refused may be the reason, or long forgotten: a Rust agent that needs what it does not get
+                // aborts without a panic.
+                (Some(refused), Some(words)) => {
+                    Cause::Panicked(format!("{words}; refused before: {refused}"))
+                }
+                (Some(refused), None) => Cause::Limit(refused.to_owned()),
                 (None, Some(words)) => Cause::Panicked(words),
                 (None, None) => Cause::Trap("it aborted (unreachable code reached)".to_owned()),
             },

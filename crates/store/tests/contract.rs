@@ -9,13 +9,13 @@ use molecule_store::{Database, MemoryState, Options, SqliteState, contract};
 
 #[test]
 fn the_state_in_memory_keeps_its_promises() {
-    contract::holds(256, async || MemoryState::new(), async |state| state);
+    contract::holds(512, async || MemoryState::new(), async |state| state);
 }
 
 #[test]
 fn the_state_in_a_database_without_a_file_keeps_its_promises() {
     let new = async || SqliteState::new(Database::in_memory(&SqliteState::SCHEMA).expect("in memory"));
-    contract::holds(64, new, async |state| state);
+    contract::holds(128, new, async |state| state);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use molecule_store::rusqlite::{self, Connection};
 use molecule_store::{Database, Options, Schema, StoreError};
@@ -257,6 +257,18 @@ fn two_processes_that_open_a_new_file_at_once_migrate_it_once() {
             connection.query_row("SELECT count(*) FROM note", [], |row| row.get(0)).expect("a count");
         assert_eq!(firsts, 1);
     }
+}
+
+#[test]
+fn opening_waits_for_another_process_as_long_as_a_write_does() {
+    let folder = Folder::new();
+    let other = Connection::open(folder.file()).expect("another process");
+    other.execute_batch("BEGIN IMMEDIATE").expect("it locks");
+    let options = Options { busy_timeout: Duration::from_millis(50), ..Options::default() };
+    let start = Instant::now();
+    let refused = Database::open(&folder.file(), &NOTES, options).expect_err("it stays locked");
+    assert!(matches!(refused, StoreError::Busy), "{refused:?}");
+    assert!(start.elapsed() >= Duration::from_millis(50), "it gave up after {:?}", start.elapsed());
 }
 
 #[tokio::test]

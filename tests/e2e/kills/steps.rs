@@ -14,8 +14,19 @@ use super::{Dice, Mortal, rounds};
 /// What changes something that outlives the process: a file, or the world. (A `write` may be one of a few bytes by
 /// which one thread wakes another; a death there does no harm.)
 const CALLS: [&str; 13] = [
-    "write", "pwrite64", "writev", "pwritev", "sendto", "sendmsg", "fsync", "fdatasync", "ftruncate", "rename", "renameat2",
-    "unlink", "mkdir",
+    "write",
+    "pwrite64",
+    "writev",
+    "pwritev",
+    "sendto",
+    "sendmsg",
+    "fsync",
+    "fdatasync",
+    "ftruncate",
+    "rename",
+    "renameat2",
+    "unlink",
+    "mkdir",
 ];
 /// Deaths that are tried by default, of more than a hundred.
 const SAMPLE: usize = 12;
@@ -71,7 +82,8 @@ async fn all_steps(world: &World) -> Vec<Step> {
         let call = rest.trim_start().split('(').next().expect("always one");
         *times.entry((thread, call)).or_default() += 1;
     }
-    let most = |call| times.iter().filter(|((_, it), _)| *it == call).map(|(_, times)| *times).max().unwrap_or(0);
+    let most =
+        |call| times.iter().filter(|((_, it), _)| *it == call).map(|(_, times)| *times).max().unwrap_or(0);
     CALLS.into_iter().flat_map(|call| (1..=most(call)).map(move |count| Step { call, count })).collect()
 }
 
@@ -89,7 +101,8 @@ async fn die_at(world: &World, step: Step) -> bool {
 /// The host under strace. With one worker the steps of one thread follow each other in much the same order each time.
 fn traced(alice: &Mortal<'_>, log: &Path, kill: Option<Step>) -> CommandLine {
     let trace = format!("trace={}", CALLS.join(","));
-    let mut words = vec!["strace".into(), "-D".into(), "-f".into(), "-qq".into(), "-o".into(), log.display().to_string()];
+    let mut words =
+        vec!["strace".into(), "-D".into(), "-f".into(), "-qq".into(), "-o".into(), log.display().to_string()];
     words.extend(["-e".to_owned(), "signal=none".into(), "-e".into(), trace]);
     if let Some(Step { call, count }) = kill {
         words.extend(["-e".to_owned(), format!("inject={call}:signal=KILL:when={count}")]);

@@ -85,7 +85,8 @@ async fn an_agent_that_refuses_to_start_ends_its_host_in_its_own_words() {
     let host = CommandLine::host(&world, &alice, guests::REFUSES, &world.path("state"));
     let ended = host.clone().with(["--config", "refusal=I need a key."]).run().await;
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
-    let line = "molecule-host: the agent refused to start: I need a key; give it what it asks for, or correct it\n";
+    let line =
+        "molecule-host: the agent refused to start: I need a key; give it what it asks for, or correct it\n";
     assert!(ended.stderr.ends_with(line), "{}", ended.stderr);
 
     let host = host.with(["--config", "refusal="]).spawn();
@@ -106,7 +107,8 @@ async fn a_workspace_has_one_host_on_a_machine_and_the_other_is_told_which() {
     assert_eq!(second.code, Some(5), "{}", second.stderr);
     let line = second.stderr.lines().last().unwrap_or_default();
     let pid = first.pid();
-    let expected = format!("molecule-host: another host (pid {pid}) holds workspace {}; stop it or ", alice.id);
+    let expected =
+        format!("molecule-host: another host (pid {pid}) holds workspace {}; stop it or ", alice.id);
     assert!(line.starts_with(&expected), "{line}");
 
     // An embedder gets the same as an error, and may run others of the same folder.

@@ -94,7 +94,10 @@ async fn a_deleted_workspace_is_never_registered_again() {
     let ended = CommandLine::host_at(&front.url(), &alice, guests::ECHO, &world.path("state")).run().await;
     assert_eq!(ended.code, Some(11), "{}", ended.stderr);
     let last = ended.stderr.lines().last().unwrap_or_default();
-    assert!(last.starts_with("molecule-host: workspace ") && last.contains("was deleted on the platform; "), "{last}");
+    assert!(
+        last.starts_with("molecule-host: workspace ") && last.contains("was deleted on the platform; "),
+        "{last}"
+    );
     assert_eq!(registrations(&front.received()), 1);
 }
 
@@ -142,7 +145,8 @@ async fn a_message_in_hand_is_answered_in_spite_of_a_pause_and_no_other_is_begun
 async fn a_host_that_was_told_to_exits_when_its_workspace_is_paused() {
     let world = World::new().await;
     let alice = world.create("alice").await;
-    let command = CommandLine::host(&world, &alice, guests::ECHO, &world.path("state")).with(["--on-pause", "exit"]);
+    let command =
+        CommandLine::host(&world, &alice, guests::ECHO, &world.path("state")).with(["--on-pause", "exit"]);
     let host = command.spawn();
     host.says("INFO started").await;
     world.pause(&alice).await;

@@ -25,8 +25,17 @@ async fn a_wrong_token_ends_the_start_and_is_not_tried_again() {
     let asked = front.received();
     assert_eq!(registrations(&asked), 0);
     assert!(asked.len() < 5, "{asked:?}");
-    let state = world.path("state").join(&alice.id).join(".auth_token");
-    assert!(!state.exists(), "nothing was kept");
+    let cached = world.path("state").join(&alice.id).join(".auth_token");
+    assert!(!cached.exists(), "nothing was kept");
+
+    let state = world.path("state");
+    let command = CommandLine::host(&world, &alice, guests::ECHO, &state);
+    write_token(&token_file(&state, &alice), "not-the-token-0123456789");
+    let ended = command.run().await;
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    let last = ended.stderr.lines().last().unwrap_or_default();
+    assert!(last.starts_with("molecule-host: the platform does not accept the token of workspace"), "{last}");
+    assert!(last.contains("--token-file"), "{last}");
 }
 
 /// Case C12.

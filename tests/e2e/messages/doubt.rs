@@ -96,7 +96,8 @@ async fn an_answer_that_certainly_did_not_go_out_goes_out_once_the_platform_is_b
     let id = world.say(&alice, "1000 hello").await;
     agent.event("the message", |event| matches!(event, Event::MessageIn { .. }).then_some(())).await;
     world.stop_platform().await;
-    let handled = |event: &Event| matches!(event, Event::Handled { id: done, .. } if *done == id).then_some(());
+    let handled =
+        |event: &Event| matches!(event, Event::Handled { id: done, .. } if *done == id).then_some(());
     agent.event("the answer", handled).await;
     world.start_platform().await;
     assert_eq!(world.answered(&alice, 1).await, ["1000 hello"]);
@@ -115,11 +116,14 @@ async fn a_text_of_the_agents_own_is_not_repeated_when_it_may_have_arrived() {
     world.say(&alice, "messages.notify hello").await;
     let answers = world.answered(&alice, 1).await;
     assert!(answers[0].starts_with("messages.notify: error "), "{answers:?}");
-    agent.event("the end of the doubt", |event| match event {
-        Event::Undeliverable { to, reason } if to == "user" && reason.contains("did not arrive") => Some(()),
-        _ => None,
-    })
-    .await;
+    agent
+        .event("the end of the doubt", |event| match event {
+            Event::Undeliverable { to, reason } if to == "user" && reason.contains("did not arrive") => {
+                Some(())
+            }
+            _ => None,
+        })
+        .await;
     assert_eq!(asked.load(Ordering::SeqCst), 2, "the text, and the answer");
     agent.stop().await;
     assert_eq!(world.answers(&alice).await.len(), 1);

@@ -21,7 +21,8 @@ async fn after_a_lost_cursor_nothing_is_missed_and_nothing_handled_twice() {
     let lose = Arc::new(AtomicBool::new(false));
     let (losing, platform) = (lose.clone(), world.address());
     let front = Scripted::answering(move |request| {
-        match is_poll(request) && request.target.contains("since_id=") && losing.swap(false, Ordering::SeqCst) {
+        match is_poll(request) && request.target.contains("since_id=") && losing.swap(false, Ordering::SeqCst)
+        {
             true => Reply::json(410, r#"{"error":"cursor not found"}"#),
             false => Reply::PassOn(platform),
         }
@@ -39,7 +40,8 @@ async fn after_a_lost_cursor_nothing_is_missed_and_nothing_handled_twice() {
     let expected = ["1", "2", "3", "4", "1"];
     assert_eq!(world.answered(&alice, 5).await, expected);
     assert!(!lose.load(Ordering::SeqCst), "the cursor was lost");
-    let read_again = front.received().iter().any(|request| is_poll(request) && request.target.contains("since_secs="));
+    let read_again =
+        front.received().iter().any(|request| is_poll(request) && request.target.contains("since_secs="));
     assert!(read_again);
     agent.stop().await;
     assert_eq!(world.answers(&alice).await, expected);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use molecule_runtime::wit::{Error, StartReason, StopReason};
-use molecule_runtime::{ActorState, AgentEvent, Cause, Death, Delivery};
+use molecule_runtime::{ActorOptions, ActorState, AgentEvent, Cause, Death, Delivery};
 use molecule_tests::guests;
 
 use super::fixture::{Running, Setup, agent, soon};
@@ -67,6 +67,17 @@ async fn memory_within_the_limit_is_given() {
     assert_eq!(running.ask("grow 16").await, "grow 16");
     let death = death(&running, "grow 32").await;
     assert!(matches!(&death.cause, Cause::Limit(words) if words.starts_with("memory limit: ")), "{death:?}");
+}
+
+/// An agent that could do without what it did not get has died of something else.
+#[tokio::test]
+async fn a_panic_long_after_a_refusal_is_still_a_panic() {
+    let running = small().start().await;
+    assert_eq!(running.ask("try-grow 64").await, "refused");
+    let death = death(&running, "panic").await.to_string();
+    assert!(
+        death.starts_with("panicked: asked to panic (") && death.contains("; refused before: memory limit: ")
+    );
 }
 
 #[tokio::test]
@@ -144,6 +155,19 @@ async fn a_panic_at_the_first_start_is_tried_again_and_nothing_is_handed_to_it()
     assert_eq!(*running.actor.state().borrow(), ActorState::Starting);
     soon(running.actor.stop(StopReason::Shutdown, Duration::ZERO)).await;
     assert_eq!(soon(waiting).await.unwrap(), Delivery::Stopped);
+}
+
+#[tokio::test]
+async fn a_start_that_does_not_return_is_a_death() {
+    let brief = |options: &mut ActorOptions| {
+        options.start_time = Duration::from_millis(10);
+        options.cancel_grace = Duration::from_millis(10);
+    };
+    let mut running = agent(guests::FLIGHTS).config("stay-on-start", "1").options(brief).spawn().await;
+    for _ in 0..2 {
+        let AgentEvent::Died { death, .. } = running.event().await else { panic!("it died") };
+        assert_eq!(death.to_string(), "on-start did not return within 10ms");
+    }
 }
 
 #[tokio::test]

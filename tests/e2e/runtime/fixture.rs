@@ -224,6 +224,13 @@ impl Running {
         soon(self.events.recv()).await.expect("an agent that runs")
     }
 
+    /// Lets go of the actor, and waits until nothing of the agent is left.
+    pub(super) async fn gone(self) {
+        let Self { actor, mut events, .. } = self;
+        drop(actor);
+        while soon(events.recv()).await.is_some() {}
+    }
+
     /// The events so far that were not taken yet.
     pub(super) fn all_events(&mut self) -> Vec<AgentEvent> {
         std::iter::from_fn(|| self.events.try_recv().ok()).collect()

@@ -118,13 +118,15 @@ async fn an_instance_that_dies_while_it_is_stopped_is_not_built_again() {
     assert!(matches!(&events[..], [AgentEvent::Died { .. }, AgentEvent::Stopped]), "{events:?}");
 }
 
+/// Also when it would never end by itself.
 #[tokio::test]
 async fn when_nobody_has_the_actor_any_more_the_instance_is_gone() {
-    let mut running = agent(guests::FLIGHTS).held().start().await;
-    let held = running.send("hold");
-    let asked = running.asked().await;
-    // The one that waits holds the actor, too.
-    held.abort();
-    drop(running);
-    asked.given_up().await;
+    for text in ["hold", "spin", "block"] {
+        let mut running = agent(guests::FLIGHTS).held().start().await;
+        let delivery = running.send(text);
+        running.hears(text).await;
+        // Whoever waits holds the actor, too.
+        delivery.abort();
+        running.gone().await;
+    }
 }

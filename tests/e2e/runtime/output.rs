@@ -98,3 +98,12 @@ async fn a_logged_line_has_its_level_its_fields_and_its_message() {
     };
     assert_eq!(running.all_lines(), [expected]);
 }
+
+#[tokio::test]
+async fn a_logged_line_is_cut_where_it_is_too_long() {
+    let mut running = agent(guests::EFFECTS).start().await;
+    running.ask(&format!("log.write {}", "ä".repeat(Line::MAX))).await;
+    let line = running.line().await;
+    assert!(line.text.len() <= Line::MAX && line.text.len() > Line::MAX - 4, "{} bytes", line.text.len());
+    assert!(line.text.ends_with("ä…"));
+}

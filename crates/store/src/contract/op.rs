@@ -98,7 +98,7 @@ pub(super) enum How {
 
 /// A life with more of one thing than of others, so that rare meetings happen.
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let weights = prop_oneof![Just([4, 1, 1]), Just([1, 4, 1]), Just([2, 2, 3])];
+    let weights = prop_oneof![Just([4, 1, 1]), Just([3, 5, 1]), Just([3, 3, 4])];
     weights.prop_flat_map(|[inbox, outbox, upkeep]| {
         let op = prop_oneof![inbox => inbox_op(), outbox => outbox_op(), upkeep => upkeep_op()];
         let workspace = prop::bool::weighted(0.2).prop_map(usize::from);
@@ -123,8 +123,8 @@ fn inbox_op() -> impl Strategy<Value = Op> {
 fn outbox_op() -> impl Strategy<Value = Op> {
     let finish = (pick(), text());
     prop_oneof![
-        2 => finish.prop_map(|(message, text)| Op::Finish { message, answer: Some(text) }),
-        2 => text().prop_map(|text| Op::Intend { text }),
+        3 => finish.prop_map(|(message, text)| Op::Finish { message, answer: Some(text) }),
+        1 => text().prop_map(|text| Op::Intend { text }),
         4 => pick().prop_map(|send| Op::Begin { send }),
         4 => (pick(), how()).prop_map(|(send, how)| Op::Settle { send, how }),
         4 => vec((any::<u8>(), echo()), 1..3).prop_map(|rows| Op::Accept { rows, cursor: None }),

@@ -2,7 +2,7 @@
 //! it; `stay` does too, but where the host gave up it asks again and never returns; `spin` never comes back, `block`
 //! sleeps for an hour by WASI, which holds up the whole instance; `panic` dies; `later` answers at once and leaves work
 //! behind. Each logs its name when it begins. Otherwise an echo. With the configuration `refuse-restart=1` it starts
-//! only once, with `stay-on-stop=1` its `on-stop` never returns.
+//! only once, with `stay-on-start=1` and `stay-on-stop=1` those callbacks never return.
 
 use std::future::pending;
 use std::hint::black_box;
@@ -22,6 +22,9 @@ impl Agent for Flights {
     async fn on_start(&self, start: Start) -> Result<()> {
         let again = matches!(start.reason, StartReason::Restart);
         ensure!(!again || !configured("refuse-restart"), "I start only once.");
+        if configured("stay-on-start") {
+            pending::<()>().await;
+        }
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Dies as a message says: `unreachable`, `stack` (deep recursion), `shadow-stack` (deep recursion of big frames),
-//! `memory` (allocates without end), `grow <MiB>` (allocates that much and lives), `bounds` (reads behind its memory),
-//! `call` (calls a function that is not there), `exit` (through WASI). Otherwise an echo.
+//! `memory` (allocates without end), `grow <MiB>` (allocates that much and lives), `try-grow <MiB>` (asks for that much,
+//! and answers `refused` where it does not get it), `bounds` (reads behind its memory), `call` (calls a function that is
+//! not there), `exit` (through WASI), `panic`. Otherwise an echo.
 
 use std::hint::black_box;
 
@@ -28,6 +29,14 @@ impl Agent for Traps {
                 hold(1 << 20);
             },
             ("grow", mib) => hold(mib.parse::<usize>()? << 20),
+            ("try-grow", mib) => {
+                let mut bytes = Vec::<u8>::new();
+                if bytes.try_reserve_exact(mib.parse::<usize>()? << 20).is_err() {
+                    return Ok("refused".into());
+                }
+                black_box(bytes.leak());
+            }
+            ("panic", _) => panic!("asked to panic"),
             ("bounds", _) => {
                 // SAFETY: none; this is a crime that the sandbox must stop.
                 black_box(unsafe { std::ptr::read_volatile(black_box(usize::MAX - 8) as *const u8) });
