@@ -9,7 +9,7 @@ CREATE TABLE workspace (
     fetched_at INTEGER
 ) STRICT;
 
--- One row: the newest message key given out, over all workspaces.
+-- One row: the newest number given out, over all workspaces: to a message as its key, to a send that was begun.
 CREATE TABLE sequence (last INTEGER NOT NULL) STRICT;
 INSERT INTO sequence VALUES (0);
 
@@ -75,6 +75,8 @@ CREATE TABLE send (
     state      TEXT NOT NULL CHECK (state IN ('ready', 'doubt', 'landed', 'abandoned')),
     -- Of the newest attempt.
     until      INTEGER,
+    -- Grows with every attempt of any send.
+    begun      INTEGER,
     attempts   INTEGER NOT NULL DEFAULT 0,
     once       INTEGER NOT NULL,
     echoed     INTEGER NOT NULL DEFAULT FALSE,
@@ -82,10 +84,11 @@ CREATE TABLE send (
     -- Why it was abandoned.
     reason     TEXT,
     UNIQUE (workspace, id),
-    CHECK ((settled_at IS NOT NULL) = (state IN ('landed', 'abandoned')))
+    CHECK ((settled_at IS NOT NULL) = (state IN ('landed', 'abandoned'))),
+    CHECK (begun IS NOT NULL OR state IN ('ready', 'abandoned'))
 ) STRICT;
 CREATE INDEX send_unsettled ON send (workspace, position) WHERE settled_at IS NULL;
 CREATE INDEX send_settled ON send (workspace, settled_at) WHERE settled_at IS NOT NULL;
 -- Sends that an echo may confirm.
-CREATE INDEX send_echo ON send (workspace, digest, position)
+CREATE INDEX send_echo ON send (workspace, digest, begun)
     WHERE digest IS NOT NULL AND echoed = FALSE AND state IN ('doubt', 'landed');

@@ -199,6 +199,15 @@ impl State for SqliteState {
     }
 }
 
+/// The first of `count` numbers that nothing had, and that are higher than all before.
+fn new_numbers(db: &Connection, count: usize) -> rusqlite::Result<i64> {
+    if count == 0 {
+        return Ok(0);
+    }
+    db.prepare_cached("UPDATE sequence SET last = last + ?1 RETURNING last - ?1 + 1")?
+        .query_row([signed(count)], |row| row.get(0))
+}
+
 /// A count or size as SQLite takes it.
 fn signed(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)

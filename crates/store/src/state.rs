@@ -62,8 +62,9 @@ pub enum RowKind {
     Message(Incoming),
     /// The platform's echo of a text that this workspace sent to its user; the digest is that of [`NewSend`].
     ///
-    /// It confirms the oldest send of that digest which has no echo yet and is in doubt or has landed, if
-    /// there is one. One that has landed, too: otherwise of two equal texts the first one's echo would
+    /// It confirms the send of that digest which has no echo yet and is in doubt or has landed, if there is
+    /// one: of several the one whose newest attempt was begun first, since texts are echoed in the order in
+    /// which they arrive. One that has landed, too: otherwise of two equal texts the first one's echo would
     /// confirm the second.
     Echo(String),
     /// Nothing for the agent: only its id is remembered.
@@ -358,6 +359,9 @@ pub trait State: Send + Sync + fmt::Debug + 'static {
     async fn unsettled(&self, fence: &Fence, max: usize) -> Result<Vec<Unsettled>, StateError>;
 
     /// A ready (or doubtful) send is under way from now on; by `until` it has landed or never will.
+    ///
+    /// Of sends with equal digests only one at a time may be in doubt, or an echo could be counted for one
+    /// that never arrived: that is the caller's to see to, here and with [`intend`](State::intend).
     ///
     /// # Errors
     ///

@@ -26,6 +26,23 @@ async fn the_echo_of_an_equal_text_confirms_the_one_that_landed_first() {
     }
 }
 
+/// The older one was held up. It is begun after the younger one has landed, and dies before it is sent: the echo that is
+/// read then says nothing about it.
+#[tokio::test]
+async fn of_equal_texts_the_one_begun_first_is_the_one_echoed_first() {
+    for w in workspaces().await {
+        w.queue("older").await;
+        w.send("younger").await;
+        w.settle("younger", Settlement::Landed).await;
+        w.begin("older").await.expect("its turn");
+        w.echo("row 1").await;
+        assert!(!w.is_echoed("older").await, "it may never have arrived");
+        w.begin("older").await.expect("once more");
+        w.echo("row 2").await;
+        assert!(w.is_echoed("older").await);
+    }
+}
+
 #[tokio::test]
 async fn an_echo_seen_twice_confirms_once() {
     for w in workspaces().await {

@@ -19,6 +19,8 @@ pub(super) struct Ledger {
     dead: Vec<usize>,
     /// In the order in which they were made. None is ever removed.
     pub(super) sends: Vec<Send>,
+    /// Indices of the sends that were ever begun, in the order of their newest attempts.
+    begun: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -221,7 +223,9 @@ impl Ledger {
 
     pub(super) fn intend(&mut self, send: NewSend, until: UnixMillis) {
         let send = Send { send, fate: Fate::InDoubt { until }, once: true, echoed: false, attempts: 1 };
-        self.add(send);
+        if self.add(send) {
+            self.begun.push(self.sends.len() - 1);
+        }
     }
 
     /// Never one that may not be sent (again).
@@ -232,6 +236,8 @@ impl Ledger {
         }
         send.fate = Fate::InDoubt { until };
         send.attempts += 1;
+        self.begun.retain(|begun| *begun != index);
+        self.begun.push(index);
         Ok(())
     }
 
@@ -368,20 +374,24 @@ impl Ledger {
         }
     }
 
-    /// An id that is known is queued already.
-    fn add(&mut self, send: Send) {
+    /// An id that is known is queued already: false.
+    fn add(&mut self, send: Send) -> bool {
         let known = |known: &Send| known.fate != Fate::Forgotten && known.send.id == send.send.id;
-        if !self.sends.iter().any(known) {
+        let new = !self.sends.iter().any(known);
+        if new {
             self.sends.push(send);
         }
+        new
     }
 
-    /// One echo confirms one send: the oldest that may have caused it. False when there is none.
+    /// One echo confirms one send: of those that may have caused it the one begun first. False when there is none.
     fn echo(&mut self, digest: &str) -> bool {
-        let confirmed = self.sends.iter_mut().find(|send| {
+        let may_be_of = |send: &Send| {
             let may_be_there = matches!(send.fate, Fate::InDoubt { .. } | Fate::Landed { .. });
             may_be_there && !send.echoed && send.send.digest.as_deref() == Some(digest)
-        });
+        };
+        let first = self.begun.iter().find(|index| self.sends.get(**index).is_some_and(may_be_of));
+        let confirmed = first.copied().and_then(|index| self.sends.get_mut(index));
         confirmed.map(|send| send.echoed = true).is_some()
     }
 }

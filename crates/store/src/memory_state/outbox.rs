@@ -10,6 +10,8 @@ pub(super) struct Outbox {
     sends: BTreeMap<Place, Send>,
     last: Place,
     by_id: HashMap<String, Place>,
+    /// Attempts, of all sends.
+    attempts: u64,
     unsettled: BTreeSet<Place>,
 }
 
@@ -22,6 +24,8 @@ struct Send {
     once: bool,
     echoed: bool,
     attempts: u32,
+    /// Which of all attempts its newest one is.
+    begun: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +39,13 @@ enum Fate {
 impl Outbox {
     /// A send whose id is known is queued already.
     pub(super) fn queue(&mut self, send: NewSend) {
-        self.insert(Send { send, fate: Fate::Ready, once: false, echoed: false, attempts: 0 });
+        self.insert(Send { send, fate: Fate::Ready, once: false, echoed: false, attempts: 0, begun: 0 });
     }
 
     pub(super) fn intend(&mut self, send: NewSend, until: UnixMillis) {
-        self.insert(Send { send, fate: Fate::InDoubt { until }, once: true, echoed: false, attempts: 1 });
+        self.attempts += 1;
+        let (fate, begun) = (Fate::InDoubt { until }, self.attempts);
+        self.insert(Send { send, fate, once: true, echoed: false, attempts: 1, begun });
     }
 
     fn insert(&mut self, send: Send) {
@@ -74,12 +80,15 @@ impl Outbox {
     }
 
     pub(super) fn begin(&mut self, id: &str, until: UnixMillis) -> Result<(), StateError> {
+        let begun = self.attempts + 1;
         let (_, send) = self.find(id)?;
         if send.is_settled() || send.once || send.echoed {
             return Err(unknown(id));
         }
         send.fate = Fate::InDoubt { until };
         send.attempts += 1;
+        send.begun = begun;
+        self.attempts = begun;
         Ok(())
     }
 
@@ -115,12 +124,13 @@ impl Outbox {
         Ok(())
     }
 
-    /// Counts one echo for the oldest send that it may be of. False when there is none.
+    /// Counts one echo for the send begun first of those that it may be of. False when there is none.
     pub(super) fn echo(&mut self, digest: &str) -> bool {
-        let confirmed = self.sends.values_mut().find(|send| {
+        let may_be_of = |send: &&mut Send| {
             let there = matches!(send.fate, Fate::InDoubt { .. } | Fate::Landed { .. });
             there && !send.echoed && send.send.digest.as_deref() == Some(digest)
-        });
+        };
+        let confirmed = self.sends.values_mut().filter(may_be_of).min_by_key(|send| send.begun);
         confirmed.map(|send| send.echoed = true).is_some()
     }
 

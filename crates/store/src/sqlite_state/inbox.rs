@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, named_params};
 
-use super::{WorkspaceRow, outbox, signed};
+use super::{WorkspaceRow, new_numbers, outbox, signed};
 use crate::state::{
     Accepted, Backlog, Claimed, Incoming, MessageKey, NewSend, Page, Position, Row, RowKind, Runs, StateError,
 };
@@ -26,7 +26,7 @@ pub(super) fn position(db: &Connection, workspace: WorkspaceRow) -> Result<Posit
 
 pub(super) fn accept(db: &Connection, workspace: WorkspaceRow, page: &Page) -> Result<Accepted, StateError> {
     let mut accepted = Accepted::default();
-    for (key, row) in (first_key(db, page.rows.len())?..).zip(&page.rows) {
+    for (key, row) in (new_numbers(db, page.rows.len())?..).zip(&page.rows) {
         let new = match &row.kind {
             RowKind::Message(message) => take_message(db, workspace, key, row, message, page)?,
             RowKind::Echo(digest) => {
@@ -47,15 +47,6 @@ pub(super) fn accept(db: &Connection, workspace: WorkspaceRow, page: &Page) -> R
     db.prepare_cached("UPDATE workspace SET cursor = coalesce(?2, cursor), fetched_at = ?3 WHERE id = ?1")?
         .execute((workspace.0, &page.cursor, page.at))?;
     Ok(accepted)
-}
-
-/// The first of `count` keys that nobody had.
-fn first_key(db: &Connection, count: usize) -> rusqlite::Result<MessageKey> {
-    if count == 0 {
-        return Ok(0);
-    }
-    db.prepare_cached("UPDATE sequence SET last = last + ?1 RETURNING last - ?1 + 1")?
-        .query_row([signed(count)], |row| row.get(0))
 }
 
 /// True when the message is new, and waits.

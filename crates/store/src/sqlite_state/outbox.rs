@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::WorkspaceRow;
+use super::{WorkspaceRow, new_numbers};
 use crate::state::{NewSend, Progress, Settlement, StateError, UnixMillis, Unsettled};
 
 /// A send of a message's end: ready. One whose id is known is queued already.
@@ -27,14 +27,16 @@ fn insert(
     until: Option<UnixMillis>,
 ) -> Result<(), StateError> {
     let once = until.is_some();
+    let begun = if once { Some(new_numbers(db, 1)?) } else { None };
     db.prepare_cached(
-        "INSERT INTO send (workspace, id, recipient, digest, body, state, until, attempts, once)
-         VALUES (:workspace, :id, :recipient, :digest, :body, :state, :until, :once, :once)
+        "INSERT INTO send (workspace, id, recipient, digest, body, state, until, begun, attempts, once)
+         VALUES (:workspace, :id, :recipient, :digest, :body, :state, :until, :begun, :once, :once)
          ON CONFLICT (workspace, id) DO NOTHING",
     )?
     .execute(named_params! {
         ":workspace": workspace.0, ":id": send.id, ":recipient": send.to, ":digest": send.digest,
-        ":body": send.body, ":state": if once { "doubt" } else { "ready" }, ":until": until, ":once": once,
+        ":body": send.body, ":state": if once { "doubt" } else { "ready" }, ":until": until,
+        ":begun": begun, ":once": once,
     })?;
     Ok(())
 }
@@ -77,13 +79,13 @@ pub(super) fn begin(
     id: &str,
     until: UnixMillis,
 ) -> Result<(), StateError> {
-    let begun = db
+    let changed = db
         .prepare_cached(
-            "UPDATE send SET state = 'doubt', until = ?3, attempts = attempts + 1
+            "UPDATE send SET state = 'doubt', until = ?3, begun = ?4, attempts = attempts + 1
              WHERE workspace = ?1 AND id = ?2 AND settled_at IS NULL AND once = FALSE AND echoed = FALSE",
         )?
-        .execute((workspace.0, id, until))?;
-    if begun == 1 { Ok(()) } else { Err(unknown(id)) }
+        .execute((workspace.0, id, until, new_numbers(db, 1)?))?;
+    if changed == 1 { Ok(()) } else { Err(unknown(id)) }
 }
 
 pub(super) fn settle(
@@ -156,14 +158,14 @@ fn end(
     Ok(())
 }
 
-/// Counts one echo for the oldest send that it may be of. False when there is none.
+/// Counts one echo for the send begun first of those that it may be of. False when there is none.
 pub(super) fn echo(db: &Connection, workspace: WorkspaceRow, digest: &str) -> rusqlite::Result<bool> {
     let confirmed = db
         .prepare_cached(
             "UPDATE send SET echoed = TRUE WHERE position = (
                  SELECT position FROM send
                  WHERE workspace = ?1 AND digest = ?2 AND echoed = FALSE AND state IN ('doubt', 'landed')
-                 ORDER BY position LIMIT 1)",
+                 ORDER BY begun LIMIT 1)",
         )?
         .execute((workspace.0, digest))?;
     Ok(confirmed == 1)
