@@ -16,7 +16,7 @@ use super::inbox::{self, Received};
 use super::letter::digest;
 use super::waiting::Waiter;
 use crate::events::Event;
-use crate::platform::{ActivityAnswer, PlatformError};
+use crate::platform::{ActivityAnswer, PlatformError, PlatformFault};
 
 /// Rows asked for at once.
 const PAGE: u32 = 100;
@@ -45,17 +45,21 @@ pub(super) async fn run(context: Arc<Context>) {
                 context.seen_all.send_replace(Some(began));
             }
             Err(trouble) => {
-                if failures == 0 {
-                    context
-                        .say(Event::Trouble(format!("no messages can be fetched, trying again: {trouble}")));
+                match &trouble {
+                    Trouble::State(error @ StateError::Fenced { .. }) => return context.lost(error),
+                    // Whether the token was revoked or the workspace deleted is found out, and said, elsewhere.
+                    Trouble::Platform(PlatformError {
+                        fault: PlatformFault::Unauthorized { .. }, ..
+                    }) => {
+                        context.look.notify_one();
+                    }
+                    _ if failures == 0 => context
+                        .say(Event::Trouble(format!("no messages can be fetched, trying again: {trouble}"))),
+                    _ => {}
                 }
                 failures += 1;
                 // What came meanwhile may lie before what comes next.
                 inbound.last_sweep = None;
-                if let Trouble::State(error @ StateError::Fenced { .. }) = &trouble {
-                    context.lost(error);
-                    return;
-                }
             }
         }
         let eager = context.eager.load(Ordering::Relaxed) > 0;
