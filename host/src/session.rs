@@ -15,6 +15,7 @@ pub(crate) mod errors;
 mod heartbeat;
 mod inbound;
 mod inbox;
+mod lanes;
 mod letter;
 mod observer;
 mod outbox;
@@ -43,9 +44,10 @@ use crate::platform::{self, Client, PlatformFault};
 use crate::spec::AgentSpec;
 use crate::token::{Credentials, TokenFile, TokenInputs, TokenSource};
 
-use context::{Context, Lanes, Mode, unix_millis};
+use context::{Context, Mode, unix_millis};
 use directory::Directory;
 use dispatch::Handling;
+use lanes::Lanes;
 use observer::WorkspaceObserver;
 use services::WorkspaceServices;
 use vitals::Vitals;
@@ -161,6 +163,8 @@ impl Session {
     async fn run(mut self, mut loops: JoinSet<()>) -> Ended {
         let context = self.context.clone();
         loops.spawn(heartbeat::run(context.clone(), random));
+        // Before anything is sent, by the outbox or the agent.
+        outbox::take_over(&context).await;
         loops.spawn(outbox::run(context.clone()));
         loops.spawn(retain(context.clone()));
 

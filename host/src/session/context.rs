@@ -1,8 +1,7 @@
 //! What the loops of one workspace share.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::future::BoxFuture;
@@ -14,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::directory::Directory;
+use super::lanes::Lanes;
 use super::vitals::Vitals;
 use super::waiting::Waiting;
 use crate::events::{Ended, Event, Happened};
@@ -155,60 +155,6 @@ pub(super) struct Eager<'a>(&'a Context);
 impl Drop for Eager<'_> {
     fn drop(&mut self) {
         self.0.eager.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Texts on their way to the user, by digest: of two equal ones the second waits until it is known what became of the
-/// first, or an echo could not be told to belong to the one or the other.
-#[derive(Debug, Clone)]
-pub(super) struct Lanes(Arc<LanesInner>);
-
-#[derive(Debug)]
-struct LanesInner {
-    held: Mutex<HashSet<String>>,
-    freed: Notify,
-    outbox: Arc<Notify>,
-}
-
-impl Lanes {
-    /// Lanes that are all free. The outbox is told whenever one becomes so.
-    pub(super) fn new(outbox: Arc<Notify>) -> Self {
-        Self(Arc::new(LanesInner { held: Mutex::default(), freed: Notify::new(), outbox }))
-    }
-
-    /// The lane of a digest, unless somebody is in it.
-    pub(super) fn try_hold(&self, digest: &str) -> Option<Lane> {
-        let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.insert(digest.to_owned()).then(|| Lane { lanes: self.clone(), digest: digest.to_owned() })
-    }
-
-    /// The lane of a digest, once nobody is in it.
-    pub(super) async fn hold(&self, digest: &str) -> Lane {
-        loop {
-            let freed = self.0.freed.notified();
-            tokio::pin!(freed);
-            // From here on no waking is missed.
-            freed.as_mut().enable();
-            if let Some(lane) = self.try_hold(digest) {
-                return lane;
-            }
-            freed.await;
-        }
-    }
-}
-
-/// A lane held; dropped, it is free.
-#[derive(Debug)]
-pub(super) struct Lane {
-    lanes: Lanes,
-    digest: String,
-}
-
-impl Drop for Lane {
-    fn drop(&mut self) {
-        self.lanes.0.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.digest);
-        self.lanes.0.freed.notify_waiters();
-        self.lanes.0.outbox.notify_one();
     }
 }
 

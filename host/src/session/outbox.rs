@@ -8,7 +8,7 @@
 //! - to a peer: the same message id goes out again, and a host that has it already drops it.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use molecule_protocol::proxy::{ProxyAnswer, Retry};
@@ -18,7 +18,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::context::{Context, Lane, unix_millis};
+use super::context::{Context, unix_millis};
+use super::lanes::Lane;
 use super::letter::{Letter, Receiver};
 use crate::events::Event;
 use crate::platform::{PlatformError, PlatformFault};
@@ -40,6 +41,16 @@ const BATCH: usize = 4096;
 /// A letter is tried so often; with waits of up to a minute that is most of a day.
 const MAX_ATTEMPTS: u32 = 1000;
 
+/// Takes the lanes of what an earlier life left in doubt.
+pub(super) async fn take_over(context: &Context) {
+    let unsettled = context.keep(|| context.state.unsettled(&context.fence, usize::MAX)).await;
+    for item in unsettled.unwrap_or_default() {
+        if let (Progress::InDoubt { .. }, Some(digest)) = (item.progress, &item.send.digest) {
+            context.lanes.leave_to(&item.send.id, digest);
+        }
+    }
+}
+
 /// Sends until the workspace ends.
 pub(super) async fn run(context: Arc<Context>) {
     let outbox = Arc::new(Outbox { requests: Semaphore::new(AT_ONCE), under_way: Mutex::default() });
@@ -47,10 +58,9 @@ pub(super) async fn run(context: Arc<Context>) {
     let mut carriers = JoinSet::new();
     carriers.spawn(send_in_order(ordered));
     loop {
+        outbox.under_way().arrived.clear();
         let unsettled = context.keep(|| context.state.unsettled(&context.fence, BATCH)).await;
-        for item in unsettled.unwrap_or_default() {
-            // Oldest first: of two equal texts the older one gets the lane.
-            let Some(carrier) = outbox.set_out(&context, item) else { continue };
+        for carrier in outbox.set_out(&context, unsettled.unwrap_or_default()) {
             if is_first_to_user(&carrier.item) {
                 // Its receiver lives as long as this loop.
                 let _ = in_order.send(carrier);
@@ -58,10 +68,8 @@ pub(super) async fn run(context: Arc<Context>) {
                 carriers.spawn(carrier.carry());
             }
         }
-        tokio::select! {
-            () = context.outbox.notified() => {}
-            Some(_) = carriers.join_next() => {}
-        }
+        context.outbox.notified().await;
+        while carriers.try_join_next().is_some() {}
     }
 }
 
@@ -98,23 +106,50 @@ pub(super) async fn drained(context: &Context) {
 
 struct Outbox {
     requests: Semaphore,
-    under_way: Mutex<HashSet<String>>,
+    under_way: Mutex<UnderWay>,
+}
+
+#[derive(Default)]
+struct UnderWay {
+    ids: HashSet<String>,
+    /// Since the last look began: what it saw of these is out of date.
+    arrived: HashSet<String>,
+    /// There may be more than were looked at.
+    more: bool,
 }
 
 impl Outbox {
-    /// Somebody to carry this item, unless it is under way already, or another one of the same text is. What goes to the
-    /// user for the first time takes the lane of its text when it is its turn.
-    fn set_out(self: &Arc<Self>, context: &Arc<Context>, item: Unsettled) -> Option<Carrier> {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if under_way.contains(&item.send.id) {
-            return None;
-        }
-        let lane = match &item.send.digest {
-            Some(digest) if !is_first_to_user(&item) => Some(context.lanes.try_hold(digest)?),
-            _ => None,
+    /// Somebody to carry each of these that nobody takes care of yet.
+    fn set_out(self: &Arc<Self>, context: &Arc<Context>, items: Vec<Unsettled>) -> Vec<Carrier> {
+        let mut under_way = self.under_way();
+        under_way.more = items.len() == BATCH;
+        let is_known = |id: &String| under_way.ids.contains(id) || under_way.arrived.contains(id);
+        let new = items.into_iter().filter(|item| !is_known(&item.send.id));
+        let carrier = |item: Unsettled| {
+            let lane = match (item.progress, &item.send.digest) {
+                // Its lane is left to it, unless it is just being sent.
+                (Progress::InDoubt { .. }, Some(digest)) => {
+                    Some(context.lanes.try_hold(digest, &item.send.id)?)
+                }
+                _ => None,
+            };
+            Some(Carrier { context: context.clone(), outbox: self.clone(), item, lane, is_over: false })
         };
-        under_way.insert(item.send.id.clone());
-        Some(Carrier { context: context.clone(), outbox: self.clone(), item, lane })
+        let carriers: Vec<_> = new.filter_map(carrier).collect();
+        under_way.ids.extend(carriers.iter().map(|carrier| carrier.item.send.id.clone()));
+        carriers
+    }
+
+    /// No more under way. True if it is time to look for others.
+    fn arrived(&self, id: &str) -> bool {
+        let mut under_way = self.under_way();
+        under_way.ids.remove(id);
+        under_way.arrived.insert(id.to_owned());
+        under_way.more && under_way.ids.len() <= BATCH - BATCH / 8
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, UnderWay> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -130,13 +165,24 @@ struct Carrier {
     item: Unsettled,
     /// That of its text, where that has one. Nothing is sent without.
     lane: Option<Lane>,
+    /// There is nothing left to do here.
+    is_over: bool,
 }
 
 impl Drop for Carrier {
     fn drop(&mut self) {
-        self.outbox.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.item.send.id);
-        // Should it not be over, it sets out again.
-        self.context.outbox.notify_one();
+        let look = self.outbox.arrived(&self.item.send.id);
+        if self.is_over {
+            if look {
+                self.context.outbox.notify_one();
+            }
+            return;
+        }
+        // It sets out again.
+        match self.lane.take() {
+            Some(lane) => lane.leave_to(&self.item.send.id),
+            None => self.context.outbox.notify_one(),
+        }
     }
 }
 
@@ -163,14 +209,14 @@ impl Carrier {
     /// Takes the lane of its text, if it is free or there is none. True if it need not wait for it.
     fn takes_lane(&mut self) -> bool {
         if let (None, Some(digest)) = (&self.lane, &self.item.send.digest) {
-            self.lane = self.context.lanes.try_hold(digest);
+            self.lane = self.context.lanes.try_hold(digest, &self.item.send.id);
         }
         self.lane.is_some() || self.item.send.digest.is_none()
     }
 
     async fn carry(mut self) {
         if let (None, Some(digest)) = (&self.lane, &self.item.send.digest) {
-            self.lane = Some(self.context.lanes.hold(digest).await);
+            self.lane = Some(self.context.lanes.hold(digest, &self.item.send.id).await);
         }
         loop {
             let doubt = match self.item.progress {
@@ -182,7 +228,7 @@ impl Carrier {
             };
             let attempt = match doubt {
                 // Somebody else has settled it.
-                None => return,
+                None => return self.is_over = true,
                 Some(Some(settlement)) => Some(Attempt::Ended(settlement)),
                 Some(None) => self.attempt().await,
             };
@@ -214,18 +260,24 @@ impl Carrier {
             tokio::time::sleep(self.pause()).await;
             return Some(None);
         }
+        // It may have been settled just before its lane was taken.
+        self.progress().await?;
         let left = u64::try_from(until - unix_millis()).unwrap_or(0);
         // Against a clock that jumped: no request is under way for longer than its time.
         tokio::time::sleep(Duration::from_millis(left).min(NOTIFY_TIME + MARGIN)).await;
         self.context.polled_after(Instant::now()).await;
-        let context = self.context.clone();
-        let unsettled = context.keep(|| context.state.unsettled(&context.fence, BATCH)).await?;
-        let now = unsettled.into_iter().find(|item| item.send.id == self.item.send.id)?;
-        Some(match now.progress {
+        Some(match self.progress().await? {
             Progress::InDoubt { echoed: true, .. } => Some(Settlement::Landed),
             Progress::InDoubt { .. } if once => Some(Settlement::Abandoned("it did not arrive".to_owned())),
             Progress::InDoubt { .. } | Progress::Ready => None,
         })
+    }
+
+    /// Where it stands now; `None` if it is settled.
+    async fn progress(&self) -> Option<Progress> {
+        let context = &self.context;
+        let unsettled = context.keep(|| context.state.unsettled(&context.fence, usize::MAX)).await?;
+        unsettled.into_iter().find(|item| item.send.id == self.item.send.id).map(|item| item.progress)
     }
 
     /// Sends it once. `None` when there is nothing left to do.
@@ -244,7 +296,12 @@ impl Carrier {
         let id = &self.item.send.id;
         let turn = outbox.requests.acquire().await.ok()?;
         let until = notify_until();
-        context.keep(|| context.state.begin(&context.fence, id, until)).await?;
+        if context.keep(|| context.state.begin(&context.fence, id, until)).await.is_none() {
+            // Its echo was seen meanwhile: whoever takes it up next sees that, too.
+            self.is_over = true;
+            context.outbox.notify_one();
+            return None;
+        }
         let request = match receiver {
             Receiver::User => to_user(&context, letter).await,
             Receiver::Peer(peer) => to_peer(&context, letter, id, &peer).await,
@@ -267,7 +324,7 @@ impl Carrier {
         }
     }
 
-    async fn settle(self, settlement: Settlement) {
+    async fn settle(mut self, settlement: Settlement) {
         let (context, id, to) = (&self.context, &self.item.send.id, self.item.send.to.clone());
         let kept = context
             .keep(|| context.state.settle(&context.fence, id, settlement.clone(), unix_millis()))
@@ -277,6 +334,7 @@ impl Carrier {
                 Settlement::Abandoned(reason) => Event::Undeliverable { to, reason },
                 Settlement::Landed | Settlement::NotSent => Event::Delivered { to },
             });
+            self.is_over = true;
         }
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use molecule_gate::Permit;
 use molecule_protocol::proxy::ProxyAnswer;
-use molecule_protocol::{Json, Message, Part, PeerId, Role};
+use molecule_protocol::{Delivery, Json, Message, Part, PeerId, Role};
 use molecule_runtime::wit::{Content, Error, Failure, Peer, PeerRef, RemoteError, Reply, Sent};
 use molecule_runtime::{Call, CallPeer, ListPeers, Notify, Services, SetTask};
-use molecule_store::state::Settlement;
+use molecule_store::state::{Settlement, StateError};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -26,48 +26,15 @@ pub(super) struct WorkspaceServices(pub(super) Arc<Context>);
 impl Services for WorkspaceServices {
     /// Kept before it is sent, and never sent again: whether it arrived matters to an answer of the same text.
     async fn notify(&self, permit: Permit<Notify>, _call: &Call) -> Result<(), Error> {
-        let context = &self.0;
         let letter = Letter::of(&permit.into_act().content.parts);
         if letter.is_empty() {
             return Err(Error::Invalid("a message to the user needs a text or a file".to_owned()));
         }
-        let id = Uuid::new_v4().to_string();
-        let send = letter.clone().into_send(id.clone(), &Receiver::User);
-        let _lane = match &send.digest {
-            Some(digest) => Some(context.lanes.hold(digest).await),
-            None => None,
-        };
-        let failed = |error: molecule_store::state::StateError| {
-            context.lost(&error);
-            Error::Unavailable(Failure { message: error.to_string(), sent: Sent::No })
-        };
-        context.state.intend(&context.fence, send, notify_until()).await.map_err(failed)?;
-        let sent = tokio::time::timeout(NOTIFY_TIME, context.client.notify(&letter.into_notify())).await;
-        let (settlement, result) = match sent {
-            Ok(Ok(())) => (Some(Settlement::Landed), Ok(())),
-            Ok(Err(error)) => {
-                let settlement = match error.delivery() {
-                    molecule_protocol::Delivery::No => Some(Settlement::Abandoned(error.to_string())),
-                    molecule_protocol::Delivery::Yes => Some(Settlement::Landed),
-                    molecule_protocol::Delivery::Unknown => None,
-                };
-                (settlement, Err(errors::of_platform(&error)))
-            }
-            Err(_) => {
-                let message = format!("the platform did not answer within {NOTIFY_TIME:?}");
-                (None, Err(Error::Timeout(Failure { message, sent: Sent::Maybe })))
-            }
-        };
-        match settlement {
-            Some(settlement) => {
-                context
-                    .keep(|| context.state.settle(&context.fence, &id, settlement.clone(), unix_millis()))
-                    .await;
-            }
-            // The outbox finds out what became of it.
-            None => context.outbox.notify_one(),
-        }
-        result
+        // On its own: the death of the handler must not leave it half done.
+        let sent = tokio::spawn(notify_once(self.0.clone(), letter)).await;
+        sent.unwrap_or_else(|error| {
+            Err(Error::Unavailable(Failure { message: error.to_string(), sent: Sent::Maybe }))
+        })
     }
 
     async fn list_peers(&self, _permit: Permit<ListPeers>, _call: &Call) -> Result<Vec<Peer>, Error> {
@@ -87,6 +54,49 @@ impl Services for WorkspaceServices {
     fn set_task(&self, permit: Permit<SetTask>) {
         self.0.vitals.set_task(permit.into_act().task);
     }
+}
+
+async fn notify_once(context: Arc<Context>, letter: Letter) -> Result<(), Error> {
+    let id = Uuid::new_v4().to_string();
+    let send = letter.clone().into_send(id.clone(), &Receiver::User);
+    let lane = match &send.digest {
+        Some(digest) => Some(context.lanes.hold(digest, &id).await),
+        None => None,
+    };
+    let failed = |error: StateError| {
+        context.lost(&error);
+        Error::Unavailable(Failure { message: error.to_string(), sent: Sent::No })
+    };
+    context.state.intend(&context.fence, send, notify_until()).await.map_err(failed)?;
+    let sent = tokio::time::timeout(NOTIFY_TIME, context.client.notify(&letter.into_notify())).await;
+    let (settlement, result) = match sent {
+        Ok(Ok(())) => (Some(Settlement::Landed), Ok(())),
+        Ok(Err(error)) => {
+            let settlement = match error.delivery() {
+                Delivery::No => Some(Settlement::Abandoned(error.to_string())),
+                Delivery::Yes => Some(Settlement::Landed),
+                Delivery::Unknown => None,
+            };
+            (settlement, Err(errors::of_platform(&error)))
+        }
+        Err(_) => {
+            let message = format!("the platform did not answer within {NOTIFY_TIME:?}");
+            (None, Err(Error::Timeout(Failure { message, sent: Sent::Maybe })))
+        }
+    };
+    match settlement {
+        Some(settlement) => {
+            let settle = || context.state.settle(&context.fence, &id, settlement.clone(), unix_millis());
+            context.keep(settle).await;
+        }
+        // The outbox finds out what became of it.
+        None => {
+            if let Some(lane) = lane {
+                lane.leave_to(&id);
+            }
+        }
+    }
+    result
 }
 
 /// Sends a message to a peer and waits for the answer, which comes in the response or as a message of its own.

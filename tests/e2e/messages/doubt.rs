@@ -4,12 +4,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use molecule_host::Event;
+use molecule_host::{Event, Host};
+use molecule_store::MemoryState;
+use molecule_store::state::{Incoming, NewSend, Page, Row, RowKind, State as _};
+use molecule_tests::canvas::Canvas;
 use molecule_tests::embedded::{Embedded, host, spec};
 use molecule_tests::guests;
 use molecule_tests::scripted::{Received, Reply, Scripted};
 use molecule_tests::world::World;
+use reqwest::Method;
+use serde_json::json;
 
 fn is_notify(request: &Received) -> bool {
     request.method == "POST" && request.target.ends_with("/notify")
@@ -57,6 +63,38 @@ async fn an_answer_in_doubt_is_found_out_about_before_it_is_sent_again() {
     }
 }
 
+/// What a bad network can do: the connection has broken, and the request still arrives. Not to have seen its echo yet
+/// is no reason to send it again.
+#[tokio::test]
+async fn an_answer_that_may_still_land_is_not_sent_again() {
+    /// Well within the time that a request may take.
+    const DELAY: Duration = Duration::from_secs(6);
+    let world = World::new().await;
+    let alice = world.create("alice").await;
+    let (platform, canvas, token) = (world.address(), Canvas::of(world.url()), alice.token.clone());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let front = Scripted::answering(move |request| {
+        if !is_notify(request) || count.fetch_add(1, Ordering::SeqCst) > 0 {
+            return Reply::PassOn(platform);
+        }
+        let (canvas, token, request) = (canvas.clone(), token.clone(), request.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(DELAY).await;
+            let body = serde_json::from_slice(&request.body).unwrap();
+            canvas.ask(Method::POST, &request.target, Some(&token), Some(&body)).await
+        });
+        Reply::Hangup
+    })
+    .await;
+    let host = host(&world.path("state")).await;
+    let agent = Embedded::start(&host, guests::ECHO, spec(&front.url(), &alice)).await;
+    world.say(&alice, "hello").await;
+    agent.event("the end of the doubt", |event| matches!(event, Event::Delivered { .. }).then_some(())).await;
+    agent.stop().await;
+    assert_eq!((world.answers(&alice).await, asked.load(Ordering::SeqCst)), (vec!["hello".to_owned()], 1));
+}
+
 /// The echo of the one must not count as that of the other.
 #[tokio::test]
 async fn of_two_equal_answers_the_one_that_got_lost_is_sent_again() {
@@ -84,6 +122,50 @@ async fn of_two_equal_answers_the_one_that_got_lost_is_sent_again() {
         agent.stop().await;
         assert_eq!(world.answers(&workspace).await, ["twice", "twice"], "{name}");
     }
+}
+
+/// A death in the middle of equal answers, of which the oldest had been held up: the newest is in doubt, the oldest still
+/// has to go, and others between them. Went it at once, its echo could be taken for that of the newest, which never
+/// arrived.
+#[tokio::test]
+async fn an_answer_waits_for_an_equal_one_that_an_earlier_life_left_in_doubt() {
+    /// More than the outbox looks at in one go.
+    const ANSWERS: usize = 4200;
+    let world = World::new().await;
+    let alice = world.create("alice").await;
+    let state = Arc::new(MemoryState::new());
+    let fence = state.lease(&alice.id).await.unwrap();
+    let question = |number: usize| {
+        let message = Incoming { sender: "user".into(), message_id: None, body: "long answered".into() };
+        Row { id: number.to_string(), kind: RowKind::Message(message) }
+    };
+    let page = Page { rows: (0..ANSWERS).map(question).collect(), ..Page::default() };
+    state.accept(&fence, page).await.unwrap();
+    let mut texts = Vec::new();
+    for (number, message) in state.claim(&fence, ANSWERS).await.unwrap().into_iter().enumerate() {
+        let is_between = (1..ANSWERS - 1).contains(&number);
+        let text = if is_between { format!("between {number}") } else { "hello".to_owned() };
+        let answer = NewSend {
+            id: format!("answer {number}"),
+            to: "user".into(),
+            digest: Some(blake3::hash(text.as_bytes()).to_hex().to_string()),
+            body: json!({ "text": text }).to_string(),
+        };
+        state.finish(&fence, message.key, Some(answer)).await.unwrap();
+        texts.push(text);
+    }
+    let soon = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3);
+    let newest = format!("answer {}", ANSWERS - 1);
+    state.begin(&fence, &newest, soon.as_millis().try_into().unwrap()).await.unwrap();
+
+    let host = Host::builder().state(state).build().await.unwrap();
+    let agent = Embedded::start(&host, guests::ECHO, spec(world.url(), &alice)).await;
+    agent.nth(ANSWERS, "all answers", |it| matches!(it, Event::Delivered { .. }).then_some(())).await;
+    agent.stop().await;
+    let mut answers = world.answers(&alice).await;
+    answers.sort();
+    texts.sort();
+    assert_eq!(answers, texts);
 }
 
 /// Case C27: nothing is in doubt where nobody took the connection, so nothing is waited for.
