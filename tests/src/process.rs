@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     reason = "a fixture: what it does not expect is the fault of the test, which then fails"
 )]
 
@@ -130,7 +131,7 @@ pub fn write_token(path: &Path, token: &str) {
     std::fs::rename(&draft, path).expect("a file can be renamed");
 }
 
-/// A process, and what it has said so far. Dropped, it is killed.
+/// A process, and what it has said so far. Dropped, it is killed; where the test has failed, it is quoted.
 pub struct Program {
     child: Child,
     pid: Pid,
@@ -251,11 +252,19 @@ impl Program {
             Ok(status) => status.expect("a child"),
             Err(_) => panic!("it does not end:\n{}{}", self.said.text(OUT), self.stderr()),
         };
-        for reader in self.readers {
+        for reader in &mut self.readers {
             reader.await.expect("no panic");
         }
         let (stdout, stderr) = (self.said.text(OUT), self.said.text(ERR));
         Ended { code: status.code(), signal: status.signal(), stdout, stderr }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("process {} said:\n{}{}", self.pid(), self.said.text(OUT), self.stderr());
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::print_stdout,
     reason = "a fixture: what it does not expect is the fault of the test, which then fails"
 )]
 
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::canvas::Canvas;
 
-/// A platform on a free port, and its users. Both end with it.
+/// A platform on a free port, and its users. Both end with it; the folder stays where the test has failed.
 pub struct World {
     config: Config,
     platform: Option<Running>,
@@ -62,6 +63,15 @@ impl World {
     /// Starts it again, at the same address and with all that it knew.
     pub async fn start_platform(&mut self) {
         self.platform = Some(Platform::start(self.config.clone()).await.expect("a platform"));
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.folder.disable_cleanup(true);
+            println!("what platform and hosts have kept is in {}", self.folder.path().display());
+        }
     }
 }
 
