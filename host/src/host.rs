@@ -34,13 +34,13 @@ use crate::token::TokenError;
 ///     "https://acme.moleculesai.app".parse()?,
 ///     "3d6f0a52-8f0e-4a37-9a5e-0d4f4c1f9b11".parse()?,
 /// );
-/// let running = host.start(&agent, spec).await?;
-/// let mut events = running.events();
+/// let mut events = spec.events.subscribe();
 /// tokio::spawn(async move {
 ///     while let Ok(happened) = events.recv().await {
 ///         println!("{happened:?}");
 ///     }
 /// });
+/// let running = host.start(&agent, spec).await?;
 /// println!("ended: {:?}", running.ended().await);
 /// # Ok(())
 /// # }
@@ -245,7 +245,8 @@ impl Running {
         &self.name
     }
 
-    /// What happens from now on. A reader that falls far behind loses the oldest events and is told how many.
+    /// What happens from now on; [`AgentSpec::events`] tells all. A reader that falls far behind loses the oldest events
+    /// and is told how many.
     pub fn events(&self) -> broadcast::Receiver<Happened> {
         self.events.subscribe()
     }

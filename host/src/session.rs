@@ -33,7 +33,7 @@ use molecule_protocol::Json;
 use molecule_runtime::wit::{Card, Identity, StartReason, StopReason};
 use molecule_runtime::{Actor, ActorOptions, Agent};
 use molecule_store::state::Retention;
-use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch as watched};
+use tokio::sync::{Notify, mpsc, oneshot, watch as watched};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -53,8 +53,6 @@ use services::WorkspaceServices;
 use vitals::Vitals;
 use waiting::Waiting;
 
-/// Events that a slow reader may fall behind.
-const EVENTS: usize = 4096;
 /// How long what is ready may take to be sent when the workspace stops.
 const LAST_SENDS: Duration = Duration::from_secs(5);
 /// How often what has ended long ago is dropped.
@@ -81,7 +79,7 @@ pub(crate) async fn start(
 
     let outbox = Arc::new(Notify::new());
     let (end, ends) = mpsc::unbounded_channel();
-    let events = broadcast::Sender::new(EVENTS);
+    let events = spec.events.clone();
     let context = Arc::new(Context {
         gate: Arc::new(Gate::new(spec.grants.clone())),
         vitals: Vitals::new(),
@@ -89,7 +87,6 @@ pub(crate) async fn start(
         waiting: Waiting::default(),
         lanes: Lanes::new(outbox.clone()),
         mode: watched::Sender::new(Mode::Paused),
-        events: events.clone(),
         end,
         stopping: CancellationToken::new(),
         inbox: Notify::new(),

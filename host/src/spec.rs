@@ -5,9 +5,14 @@ use std::time::Duration;
 use molecule_gate::Grants;
 use molecule_protocol::{PlatformUrl, WorkspaceId};
 use molecule_runtime::{Limits, Restarts};
+use tokio::sync::broadcast;
 
+use crate::events::Happened;
 use crate::platform::{OrgId, Origin};
 use crate::token::TokenInputs;
+
+/// Events that a slow reader may fall behind.
+const EVENTS: usize = 4096;
 
 /// One agent in one workspace.
 ///
@@ -60,6 +65,9 @@ pub struct AgentSpec {
     pub limits: Limits,
     /// When a dead instance is built again.
     pub restarts: Restarts,
+    /// Where all that happens is told, from the start on. Whoever subscribes before the agent is started misses nothing;
+    /// agents that share a sender tell the same listeners.
+    pub events: broadcast::Sender<Happened>,
 }
 
 impl AgentSpec {
@@ -85,6 +93,7 @@ impl AgentSpec {
             shutdown_grace: Duration::from_secs(10),
             limits: Limits::default(),
             restarts: Restarts::default(),
+            events: broadcast::Sender::new(EVENTS),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! at every step of a message's way. What is random follows from a seed that is printed; `MOLECULE_SEED` sets it.
 
 mod instants;
+#[cfg(feature = "strace")]
 mod steps;
 
 use std::path::PathBuf;

@@ -60,14 +60,14 @@ struct Seen {
 impl Embedded {
     /// Starts an agent.
     pub async fn start(host: &Host, component: &str, spec: AgentSpec) -> Self {
-        let agent = load(host, component).await;
-        Self::watch(host.start(&agent, spec).await.expect("the agent starts"))
+        Self::start_loaded(host, &load(host, component).await, spec).await
     }
 
-    /// Watches an agent that was started.
-    pub fn watch(running: Running) -> Self {
+    /// Starts an agent that was loaded.
+    pub async fn start_loaded(host: &Host, agent: &LoadedAgent, spec: AgentSpec) -> Self {
         let seen = Arc::<Seen>::default();
-        let (noted, mut events) = (seen.clone(), running.events());
+        let (noted, mut events) = (seen.clone(), spec.events.subscribe());
+        let running = host.start(agent, spec).await.expect("the agent starts");
         tokio::spawn(async move {
             loop {
                 match events.recv().await {

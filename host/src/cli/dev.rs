@@ -123,12 +123,13 @@ async fn live(
     let banner = Banner::new(agent, component, &spec, home.path());
     let banner = banner.with(ways_to_talk(user.platform(), workspace, &input));
     let grace = spec.shutdown_grace;
+    let events = spec.events.subscribe();
+    let log = tokio::spawn(report::follow(spec.events.subscribe()));
     let running = signals.or_stop(host.start(agent, spec)).await?;
-    let log = tokio::spawn(report::follow(running.events(), running.name().to_owned()));
     console.banner(&banner);
     let done = tokio::select! {
         ended = running.ended() => finish(ended),
-        done = conversation.hold(running.events(), input) => {
+        done = conversation.hold(events, input) => {
             running.stop(grace).await;
             done
         }

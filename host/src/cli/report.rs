@@ -12,10 +12,15 @@ use tokio::task::JoinHandle;
 use super::log::AGENT;
 
 /// Logs what happens until the agent has ended.
-pub(super) async fn follow(mut events: Receiver<Happened>, agent: String) {
+pub(super) async fn follow(mut events: Receiver<Happened>) {
+    let mut agent = String::new();
     loop {
         match events.recv().await {
             Ok(Happened { event: Event::Ended(_), .. }) | Err(RecvError::Closed) => return,
+            Ok(Happened { event: Event::Registered { name }, .. }) => {
+                tracing::debug!("registered as {name}");
+                agent = name;
+            }
             Ok(happened) => log(&agent, &happened.event),
             Err(RecvError::Lagged(count)) => {
                 tracing::warn!(
@@ -35,7 +40,6 @@ pub(super) async fn drained(log: JoinHandle<()>) {
 
 fn log(agent: &str, event: &Event) {
     match event {
-        Event::Registered { name } => tracing::debug!("registered as {name}"),
         Event::Started => tracing::info!("started"),
         Event::Heartbeat => tracing::trace!("heartbeat"),
         Event::MessageIn { id, from } => tracing::info!("message {id} from {from}"),

@@ -22,8 +22,8 @@ pub(super) async fn run(settings: RunSettings, console: Console, signals: Signal
     let agent = signals.or_stop(load(&host, &component)).await?;
     tracing::info!("connecting to {} as workspace {}", spec.platform_url, spec.workspace_id);
     let (banner, grace) = (Banner::new(&agent, &component, &spec, &state_dir), spec.shutdown_grace);
+    let log = tokio::spawn(report::follow(spec.events.subscribe()));
     let running = signals.or_stop(host.start(&agent, spec)).await?;
-    let log = tokio::spawn(report::follow(running.events(), running.name().to_owned()));
     console.banner(&banner);
     let ended = tokio::select! {
         ended = running.ended() => ended,

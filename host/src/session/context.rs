@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use molecule_gate::Gate;
 use molecule_store::state::{Fence, State, StateError};
 use tokio::sync::broadcast::error::SendError;
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -56,7 +56,6 @@ pub(super) struct Context {
     pub(super) waiting: Waiting,
     pub(super) lanes: Lanes,
     pub(super) mode: watch::Sender<Mode>,
-    pub(super) events: broadcast::Sender<Happened>,
     /// Why the workspace ends; the first one counts.
     pub(super) end: mpsc::UnboundedSender<Ended>,
     /// Ends when the workspace stops: nothing new is begun from then on.
@@ -80,8 +79,8 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn say(&self, event: Event) {
-        let unheard = self.events.send(Happened { workspace: self.spec.workspace_id, event });
-        // Nobody needs to listen, and before the start has succeeded nobody can.
+        let unheard = self.spec.events.send(Happened { workspace: self.spec.workspace_id, event });
+        // Nobody needs to listen.
         if let Err(SendError(Happened { event: Event::Trouble(trouble), .. })) = unheard {
             tracing::warn!("{trouble}");
         }

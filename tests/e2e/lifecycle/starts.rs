@@ -116,7 +116,7 @@ async fn a_workspace_has_one_host_on_a_machine_and_the_other_is_told_which() {
     let agent = load(&host, guests::ECHO).await;
     let error = host.start(&agent, spec(world.url(), &alice)).await.unwrap_err();
     assert!(matches!(&error, StartError::Locked(LockError::Held { .. })), "{error}");
-    let other = Embedded::watch(host.start(&agent, spec(world.url(), &bob)).await.unwrap());
+    let other = Embedded::start_loaded(&host, &agent, spec(world.url(), &bob)).await;
     for workspace in [&alice, &bob] {
         world.say(workspace, "hello").await;
         assert_eq!(world.answered(workspace, 1).await, ["hello"]);
