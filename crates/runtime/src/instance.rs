@@ -9,6 +9,7 @@ use futures::stream::FuturesUnordered;
 use molecule_gate::{Gate, Permit};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 use wasmtime::component::{Accessor, TypedFunc};
 use wasmtime::{AsContextMut, Store};
 
@@ -290,14 +291,12 @@ pub(crate) async fn describe(
     let Some(threads) = runtime.threads() else {
         return Err(Death::of(Cause::Host("the runtime was shut down".to_owned())));
     };
-    let mut task = threads.spawn(describing);
-    match tokio::time::timeout(time, &mut task).await {
+    // Dropped at the end of its time, or with whoever waits for it.
+    let task = AbortOnDropHandle::new(threads.spawn(describing));
+    match tokio::time::timeout(time, task).await {
         Ok(Ok(result)) => result,
         Ok(Err(error)) => Err(Death::of(Cause::Host(error.to_string()))),
-        Err(_) => {
-            task.abort();
-            Err(Death::of(Cause::TimedOut { callback: "describe", limit: time }))
-        }
+        Err(_) => Err(Death::of(Cause::TimedOut { callback: "describe", limit: time })),
     }
 }
 

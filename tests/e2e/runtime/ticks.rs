@@ -67,6 +67,15 @@ async fn a_tick_that_has_to_wait_keeps_no_thread_busy() {
     first.answer();
 }
 
+/// With room for one callback: a tick that takes as long as its interval must not be followed by the next at once.
+#[tokio::test]
+async fn ticks_that_take_longer_than_their_interval_leave_room_for_messages() {
+    let running = ticking(1).config("slow-tick-ms", "50").start().await;
+    for _ in 0..3 {
+        running.ask("how many?").await;
+    }
+}
+
 #[tokio::test]
 async fn no_tick_comes_while_paused() {
     let mut running = ticking(5).start().await;

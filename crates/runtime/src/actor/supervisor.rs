@@ -193,8 +193,8 @@ impl Supervisor {
             return true;
         }
         if self.tick_at().is_some_and(|at| at <= now) {
-            // From now, not from when it was due: ticks that were missed are not made up for.
-            self.next_tick = self.options.tick.map(|every| now + every);
+            // The next one is due a while after this one has ended, however it ends.
+            self.next_tick = None;
             self.fly(Callback::Tick, What::Tick, time);
             return true;
         }
@@ -240,7 +240,12 @@ impl Supervisor {
 
     fn land(&mut self, number: u64) -> Option<Flight> {
         let index = self.flights.iter().position(|flight| flight.number == number)?;
-        Some(self.flights.swap_remove(index))
+        let flight = self.flights.swap_remove(index);
+        if matches!(flight.what, What::Tick) {
+            // From its end, so that a slow one leaves time for messages.
+            self.next_tick = self.options.tick.map(|every| Instant::now() + every);
+        }
+        Some(flight)
     }
 
     /// A callback has ended. One that was canceled returned too late: its output is dropped.
@@ -250,6 +255,10 @@ impl Supervisor {
         let Some(flight) = self.land(number) else { return };
         if flight.is_canceled() && !matches!(flight.what, What::Start) {
             let death = flight.timed_out();
+            if matches!(flight.what, What::Tick) {
+                let failure = wit::Failure { message: death.to_string(), sent: wit::Sent::No };
+                self.event(AgentEvent::TickFailed(Error::Timeout(failure)));
+            }
             flight.end(Delivery::Died(death));
             return;
         }
@@ -265,6 +274,9 @@ impl Supervisor {
                 let _ = reply.send(Delivery::Handled(returned));
             }
             What::Tick => {
+                if self.deaths.recovered() {
+                    self.event(AgentEvent::Recovered);
+                }
                 if let Err(error) = returned {
                     self.event(AgentEvent::TickFailed(error));
                 }
@@ -300,6 +312,7 @@ impl Supervisor {
         let now = Instant::now();
         let (backoff, wedged) = self.deaths.count(self.born, now);
         self.life = Life::Until(now + backoff);
+        self.next_tick = self.options.tick.map(|every| now + backoff + every);
         if !matches!(*self.state.borrow(), ActorState::Starting) {
             self.state.send_replace(ActorState::Restarting);
         }
