@@ -20,6 +20,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -142,6 +143,8 @@ impl Received {
 #[derive(Default)]
 struct Seen {
     requests: Mutex<Vec<Received>>,
+    /// What a script had to complain about first.
+    complaint: Mutex<Option<String>>,
     connections: Mutex<usize>,
     news: Notify,
 }
@@ -214,6 +217,10 @@ impl Scripted {
 impl Drop for Scripted {
     fn drop(&mut self) {
         self.task.abort();
+        let complaint = self.seen.complaint.lock().expect("no panic").take();
+        if let (Some(complaint), false) = (complaint, std::thread::panicking()) {
+            panic!("the script: {complaint}");
+        }
     }
 }
 
@@ -303,7 +310,13 @@ async fn converse(
 ) -> io::Result<()> {
     let mut buffer = Vec::new();
     while let Some(request) = read(&mut stream, &mut buffer, connection).await? {
-        let reply = script(&request);
+        // In a task of its own a panic would be seen by nobody.
+        let reply = catch_unwind(AssertUnwindSafe(|| script(&request))).unwrap_or_else(|panic| {
+            let words = panic.downcast_ref::<String>().map(String::as_str);
+            let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked");
+            seen.complaint.lock().expect("no panic").get_or_insert_with(|| words.to_owned());
+            Reply::Hangup
+        });
         seen.requests.lock().expect("no panic").push(request.clone());
         seen.news.notify_waiters();
         if !act(&mut stream, &request, reply).await? {

@@ -15,6 +15,8 @@ pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// Receipts that a gate keeps in full.
 const RECEIPTS: usize = 256;
+/// Bytes of a target that a receipt shows.
+const TARGET_SHOWN: usize = 256;
 
 /// Decides about every effect of one agent.
 pub struct Gate {
@@ -103,10 +105,12 @@ impl Gate {
     }
 
     fn record(&self, effect: &Effect<'_>, message: Option<&str>, denied: Option<Rule>) -> u64 {
+        let target = effect.target();
         self.receipts.record(|number| Receipt {
             number,
             kind: effect.kind(),
-            target: effect.target().to_owned(),
+            // An agent may write anything there.
+            target: target.get(..target.floor_char_boundary(TARGET_SHOWN)).unwrap_or_default().to_owned(),
             bytes: effect.bytes(),
             message: message.map(str::to_owned),
             denied: denied.map(Rule::name),

@@ -44,7 +44,7 @@ mod grants;
 mod meter;
 mod receipts;
 
-pub use denial::{Denial, Rule};
+pub use denial::{Denial, Rule, quoted};
 pub use effect::{Act, Effect, Kind};
 pub use gate::{Clock, Gate, Permit};
 pub use grants::{Grants, InvalidGrant, Limits, PeerGrant};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use molecule_host::gate::Grants;
+use molecule_host::gate::quoted;
 use molecule_host::runtime::wit::Asks;
 use molecule_host::{AgentSpec, LoadedAgent};
 
@@ -110,7 +111,7 @@ fn asked(asks: &Asks, spec: &AgentSpec) -> Vec<String> {
         let shown = one_line(peer, TEXT);
         lines.push(match spec.grants.peers.iter().any(|grant| grant.matches(peer, Some(peer))) {
             true => format!("the peer {shown}: granted"),
-            false => format!("the peer {shown}: not granted; --allow-peer {} grants it", shell_word(&shown)),
+            false => format!("the peer {shown}: not granted; --allow-peer {} grants it", quoted(&shown)),
         });
     }
     let unknown =
@@ -131,15 +132,6 @@ fn asked(asks: &Asks, spec: &AgentSpec) -> Vec<String> {
         });
     }
     lines
-}
-
-/// As a shell takes it for one word.
-fn shell_word(text: &str) -> String {
-    let plain = |it: char| it.is_ascii_alphanumeric() || "-_./:@%+,=".contains(it);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
 }
 
 #[cfg(test)]

@@ -30,16 +30,17 @@ impl PlatformError {
     pub fn delivery(&self) -> Delivery {
         use PlatformFault::*;
         match &self.fault {
-            Unreachable(_) | Timeout { sent: Delivery::No } | Tls(_) | HttpToHttps | Invalid(_) => {
-                Delivery::No
-            }
+            Unreachable(_) | Timeout { sent: Delivery::No } | Tls(_) | Invalid(_) => Delivery::No,
             Unauthorized { .. } | Forbidden { .. } | OriginRefused | NotFound { .. } | EmptyNotFound => {
                 Delivery::No
             }
             RouteMissing | Redirected { .. } | RateLimited { .. } | Gone { .. } | Rejected { .. } => {
                 Delivery::No
             }
-            Timeout { .. } | Broken(_) | Lost { .. } | Server { .. } | NotJson { .. } => Delivery::Unknown,
+            // An answer that is no HTTP may come from something behind which the platform has acted.
+            Timeout { .. } | Broken(_) | Lost { .. } | Server { .. } | NotJson { .. } | HttpToHttps => {
+                Delivery::Unknown
+            }
             TooLarge { .. } | Malformed(_) | NotKept(_) => Delivery::Yes,
         }
     }

@@ -18,7 +18,7 @@ pub struct Network {
     pub(super) heartbeats: Arc<dyn Transport>,
     pub(super) paces: Paces,
     pub(super) retries: RetryPolicy,
-    pub(super) random: Random,
+    pub(crate) random: Random,
 }
 
 impl Network {

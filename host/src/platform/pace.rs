@@ -82,8 +82,14 @@ impl Pace {
     }
 
     /// Counts a request that does not wait.
+    ///
+    /// A window's worth of them at most: the platform forgets, too, and polling must not rest for ever.
     pub fn count(&self) {
-        self.lock().reserve(Instant::now());
+        let now = Instant::now();
+        let mut inner = self.lock();
+        if inner.limit.as_ref().is_some_and(|limit| limit.due < now + WINDOW) {
+            inner.reserve(now);
+        }
     }
 
     /// Takes note of what an answer says about the limit. An answer that says nothing changes nothing.

@@ -120,6 +120,9 @@ pub(super) fn decide(repeat: Repeat, outcome: &Outcome<'_>) -> Verdict {
         (Heartbeat, Failed(_) | Answered { status: 500 | 502..=504, .. }) => Verdict::Once(Wait::None),
         (Heartbeat, Answered { .. }) => Verdict::Stop,
 
+        // Whoever sends what must not be sent twice has little time, and a backoff of his own.
+        (Once, Failed(TransportError::NotSent(_))) => Verdict::Once(Wait::Backoff),
+        (Once, Answered { status: 429, .. }) => Verdict::Stop,
         // It never reached the server, so nothing can happen twice.
         (_, Failed(TransportError::NotSent(_))) => Verdict::Again(Wait::Backoff),
         // It may have been acted on, which does no harm a second time.
@@ -182,16 +185,16 @@ mod tests {
         let again = Verdict::Again(Wait::Backoff);
         let (stop, once, now) = (Verdict::Stop, Verdict::Once(Wait::Backoff), Verdict::Once(Wait::None));
         for (outcome, read, idempotent, heartbeat, send_once, message) in [
-            (Outcome::Failed(&refused), again, again, now, again, again),
-            (Outcome::Failed(&unresolved), again, again, now, again, again),
-            (Outcome::Failed(&slow), again, again, now, again, again),
-            (Outcome::Failed(&handshake), again, again, now, again, again),
+            (Outcome::Failed(&refused), again, again, now, once, again),
+            (Outcome::Failed(&unresolved), again, again, now, once, again),
+            (Outcome::Failed(&slow), again, again, now, once, again),
+            (Outcome::Failed(&handshake), again, again, now, once, again),
             (Outcome::Failed(&certificate), stop, stop, stop, stop, stop),
             (Outcome::Failed(&TransportError::TooLarge { limit: 1 }), stop, stop, stop, stop, stop),
             (Outcome::Failed(&timeout), again, again, now, stop, stop),
             (Outcome::Failed(&reset), again, again, now, stop, stop),
             (Outcome::Failed(&not_http), stop, stop, stop, stop, stop),
-            (answered(429), again, again, stop, again, again),
+            (answered(429), again, again, stop, stop, again),
             (answered(500), once, once, now, stop, stop),
             (answered(502), again, again, now, stop, stop),
             (answered(503), again, again, now, stop, stop),

@@ -74,6 +74,7 @@ async fn talk() {
             "peers" => Reply::typed(503, "text/plain", &format!("{} {came}", "x".repeat(150))),
             "notify" => Reply::redirect(302, &format!("https://elsewhere.example/?t={came}")),
             "resolve" => Reply::json(200, &serde_json::json!({"instructions": 5, "x": came}).to_string()),
+            "a2a" => Reply::json(502, &serde_json::json!({"error": came}).to_string()),
             "register" => Reply::json(200, &serde_json::json!({"auth_token": TOKEN}).to_string()),
             _ => Reply::json(410, &serde_json::json!({"error": "e", "hint": came}).to_string()),
         }
@@ -87,6 +88,9 @@ async fn talk() {
     see(client.notify(&Default::default()).await.unwrap_err());
     see(client.instructions().await.unwrap_err());
     see(client.heartbeat(Default::default()).await.unwrap_err());
+    let message = Message { role: Role::User, message_id: Some("m".into()), ..Message::default() };
+    let peer = "7c1e2b9a-1111-4222-8333-444455556666".parse().unwrap();
+    println!("{:?}", client.send_to_peer(&peer, &message).await);
     println!("{:?}", client.state().await);
     println!("{:?}", client.activity(&ActivityQuery::default()).await);
     println!("{:?}", client.register(&Json::null(), &Reach::Poll).await);

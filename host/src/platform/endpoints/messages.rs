@@ -82,6 +82,14 @@ impl Client {
             );
         }
         let answer = self.exchange(call).await?;
-        Ok(proxy::classify(answer.status.as_u16(), answer.content_type(), &answer.body))
+        // What the peer answers is its own; what anything on the way says may quote what we sent.
+        let body = match answer.status.is_success() {
+            true => answer.body.clone(),
+            false => {
+                let said = String::from_utf8_lossy(&answer.body).into_owned();
+                self.credentials().redact(said).into_bytes().into()
+            }
+        };
+        Ok(proxy::classify(answer.status.as_u16(), answer.content_type(), &body))
     }
 }
