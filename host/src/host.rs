@@ -136,10 +136,10 @@ impl HostBuilder {
     /// [`BuildError`] says what could not be, and what to do.
     pub async fn build(self) -> Result<Host, BuildError> {
         let state_dir = self.state_dir.map(StateDir::open).transpose()?;
-        let aot = match &state_dir {
-            Some(dir) => Some(
-                AotStore::open(&dir.aot(), AotStore::MAX_BYTES)
-                    .map_err(|error| BuildError::Aot { path: dir.aot(), error })?,
+        let aot = match self.compiled.or_else(|| state_dir.as_ref().map(StateDir::aot)) {
+            Some(path) => Some(
+                AotStore::open(&path, AotStore::MAX_BYTES)
+                    .map_err(|error| BuildError::Aot { path, error })?,
             ),
             None => None,
         };
@@ -165,7 +165,7 @@ pub enum BuildError {
     #[error(transparent)]
     StateDir(#[from] StateDirError),
     /// The folder of compiled components.
-    #[error("the folder of compiled components {} cannot be used: {error}; repair it or choose another --state-dir", path.display())]
+    #[error("the folder of compiled components {} cannot be used: {error}; repair it or choose another one", path.display())]
     Aot {
         /// The folder.
         path: PathBuf,
@@ -254,6 +254,7 @@ impl Running {
     /// Lets what is in flight end, within so much time, tells the agent, and stops. Messages that are not done are kept
     /// for the next start.
     pub async fn stop(&self, grace: Duration) -> Ended {
+        let grace = grace.min(AgentSpec::LONGEST);
         self.stop.send_replace(Some((StopReason::Shutdown, grace)));
         self.ended().await
     }

@@ -374,8 +374,11 @@ impl Life {
         self.step = Step::Wait(now + self.settings.slow);
         match std::mem::replace(&mut self.phase, Phase::Paused) {
             Phase::Paused => Vec::new(),
-            Phase::Running { .. } => vec![Effect::StopWork, Effect::Say(Notice::Paused)],
-            Phase::Starting | Phase::Revoked { .. } => vec![Effect::Say(Notice::Paused)],
+            // One that was revoked is told, too: it was not while it only waited for a token.
+            Phase::Running { .. } | Phase::Revoked { .. } => {
+                vec![Effect::StopWork, Effect::Say(Notice::Paused)]
+            }
+            Phase::Starting => vec![Effect::Say(Notice::Paused)],
         }
     }
 

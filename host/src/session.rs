@@ -24,8 +24,8 @@ mod vitals;
 mod waiting;
 mod watch;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use molecule_gate::Gate;
@@ -64,6 +64,7 @@ pub(crate) async fn start(
     agent: &LoadedAgent,
     mut spec: AgentSpec,
 ) -> Result<Running, StartError> {
+    spec.clamp();
     let (credentials, lock) = identity(host, &mut spec).await?;
     let who = platform::Identity {
         org: spec.org_id.clone(),
@@ -75,7 +76,6 @@ pub(crate) async fn start(
         spec.name.clone().or_else(|| Some(agent.card.name.clone()).filter(|name| !name.trim().is_empty()));
     let name = name.unwrap_or_else(|| default_name(&spec));
     let card = wire_card(&name, &agent.card);
-    let fence = host.state.lease(&spec.workspace_id.to_string()).await?;
 
     let outbox = Arc::new(Notify::new());
     let (end, ends) = mpsc::unbounded_channel();
@@ -97,7 +97,7 @@ pub(crate) async fn start(
         eager: AtomicUsize::new(0),
         seen_all: watched::Sender::new(None),
         state: host.state.clone(),
-        fence,
+        lease: OnceLock::new(),
         client,
         spec,
     });
@@ -106,6 +106,8 @@ pub(crate) async fn start(
     let (started, starts) = oneshot::channel();
     loops.spawn(watch::run(context.clone(), card, started));
     starts.await.unwrap_or_else(|_| Err(StartError::Misconfigured("the start was given up".to_owned())))?;
+    // Not before: the first lease stands for the agent's first start.
+    let _ = context.lease.set(host.state.lease(&context.spec.workspace_id.to_string()).await?);
     context.say(Event::Registered { name: name.clone() });
 
     let (stop, stops) = watched::channel(None);
@@ -159,32 +161,35 @@ struct Session {
 impl Session {
     async fn run(mut self, mut loops: JoinSet<()>) -> Ended {
         let context = self.context.clone();
-        loops.spawn(heartbeat::run(context.clone(), random));
-        // Before anything is sent, by the outbox or the agent.
-        outbox::take_over(&context).await;
-        loops.spawn(outbox::run(context.clone()));
-        loops.spawn(retain(context.clone()));
-
-        // A workspace that was found paused has no agent until it is resumed.
-        let ended = tokio::select! {
-            ended = self.ended() => Some(ended),
-            () = context.may_work() => None,
+        let random = self.host.network.random.clone();
+        loops.spawn(heartbeat::run(context.clone(), move || random()));
+        let set_up = async {
+            // Before anything is sent, by the outbox or the agent.
+            outbox::take_over(&context).await;
+            loops.spawn(outbox::run(context.clone()));
+            loops.spawn(retain(context.clone()));
+            // A workspace that was found paused has no agent until it is resumed.
+            context.may_work().await;
+            instructions(&context).await
         };
-        if let Some((why, _, _)) = ended {
-            return why;
-        }
-        let actor = self.spawn_actor(instructions(&context).await);
+        let instructions = tokio::select! {
+            (why, _, _) = self.ended() => return why,
+            instructions = set_up => instructions,
+        };
+        let actor = self.spawn_actor(instructions);
         context.mode.send_if_modified(Mode::resumed);
         loops.spawn(inbound::run(context.clone()));
         loops.spawn(tell_pauses(context.clone(), actor.clone()));
         let handling = Handling { slots: self.concurrency(), on_death: self.agent.card.asks.on_death };
-        let dispatching = tokio::spawn(dispatch::run(context.clone(), actor.clone(), handling));
+        let mut dispatching = tokio::spawn(dispatch::run(context.clone(), actor.clone(), handling));
 
         let (why, reason, grace) = self.ended().await;
         context.stopping.cancel();
         // Messages still come in meanwhile: a call in flight may wait for one.
         actor.stop(reason, grace).await;
-        let _ = tokio::time::timeout(LAST_SENDS, dispatching).await;
+        if tokio::time::timeout(LAST_SENDS, &mut dispatching).await.is_err() {
+            dispatching.abort();
+        }
         if !matches!(why, Ended::Removed | Ended::Revoked | Ended::TakenOver) {
             let _ = tokio::time::timeout(LAST_SENDS, outbox::drained(&context)).await;
         }
@@ -221,11 +226,11 @@ impl Session {
             config: spec.config.clone(),
             instructions,
             gate: context.gate.clone(),
-            services: Arc::new(WorkspaceServices(context.clone())),
+            services: Arc::new(WorkspaceServices::new(context.clone())),
             observer: Arc::new(WorkspaceObserver(context.clone())),
         };
         // The first lease of a workspace is its first start on this state.
-        let reason = if context.fence.token == 1 { StartReason::FirstStart } else { StartReason::Restart };
+        let reason = if context.fence().token == 1 { StartReason::FirstStart } else { StartReason::Restart };
         let asks = &self.agent.card.asks;
         let options = ActorOptions {
             concurrency: self.concurrency(),
@@ -294,7 +299,7 @@ async fn instructions(context: &Context) -> Option<String> {
 /// Drops what has ended long ago, now and then.
 async fn retain(context: Arc<Context>) {
     loop {
-        match context.state.retain(&context.fence, Retention::default(), unix_millis()).await {
+        match context.state.retain(context.fence(), Retention::default(), unix_millis()).await {
             Ok(dropped) if dropped != Default::default() => {
                 tracing::debug!(?dropped, "what had ended long ago was dropped")
             }
@@ -303,14 +308,6 @@ async fn retain(context: Arc<Context>) {
         }
         tokio::time::sleep(RETAIN_EVERY).await;
     }
-}
-
-/// A number from 0 up to 1.
-fn random() -> f64 {
-    let mut bytes = [0; 4];
-    // Without randomness all beat at the same pace, which is no harm.
-    let _ = getrandom::fill(&mut bytes);
-    f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
 }
 
 fn default_name(spec: &AgentSpec) -> String {

@@ -74,6 +74,9 @@ impl AgentSpec {
     /// Messages in flight at once that a card may ask for.
     pub const MAX_ASKED_CONCURRENCY: usize = 16;
 
+    /// The longest of all times: long enough, and short enough to be added to now.
+    pub(crate) const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
     /// An agent with nothing granted, run the usual way.
     pub fn new(platform_url: PlatformUrl, workspace_id: WorkspaceId) -> Self {
         Self {
@@ -96,6 +99,17 @@ impl AgentSpec {
             events: broadcast::Sender::new(EVENTS),
         }
     }
+
+    /// Puts times that make no sense within bounds: 20 ms at least between two requests, 30 days at most for all.
+    pub(crate) fn clamp(&mut self) {
+        let Intervals { heartbeat, state, poll, poll_eager } = &mut self.intervals;
+        for interval in [heartbeat, state, poll, poll_eager] {
+            *interval = (*interval).clamp(Intervals::SHORTEST, Self::LONGEST);
+        }
+        for time in [&mut self.callback_time, &mut self.shutdown_grace] {
+            *time = (*time).min(Self::LONGEST);
+        }
+    }
 }
 
 /// How often the host asks and tells.
@@ -109,6 +123,11 @@ pub struct Intervals {
     pub poll: Duration,
     /// Between two looks while a call waits for a peer's answer, or an answer's echo is looked for.
     pub poll_eager: Duration,
+}
+
+impl Intervals {
+    /// Between any two requests.
+    const SHORTEST: Duration = Duration::from_millis(20);
 }
 
 impl Default for Intervals {

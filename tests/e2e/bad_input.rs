@@ -118,6 +118,7 @@ async fn what_is_no_platform_is_told_apart() {
             "redirects (302) to https://elsewhere.example",
         ),
         (Reply::empty(403), "use --origin off"),
+        (Reply::typed(404, "text/plain", "404 page not found"), "this is no platform; check --platform-url"),
     ] {
         let server = Scripted::answering(move |_| reply.clone()).await;
         let ended = host(guests::ECHO, &server.url(), &folder.path().join("state")).run().await;

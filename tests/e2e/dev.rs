@@ -137,6 +137,13 @@ async fn a_kept_folder_keeps_the_workspace_and_prints_nothing_twice() {
 }
 
 #[tokio::test]
+async fn what_an_agent_writes_to_its_user_while_it_works_is_printed() {
+    let home = home();
+    let ended = dev(&home, guests::NOTIFIES).with(["--say", "2", "--once"]).run().await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "1\n2\ndone\n"), "{}", ended.stderr);
+}
+
+#[tokio::test]
 async fn several_texts_are_answered_in_order() {
     let home = home();
     let command =

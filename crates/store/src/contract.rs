@@ -235,7 +235,7 @@ impl<S: State> Life<S> {
             let unsettled = done("unsettled", self.state.unsettled(fence, usize::MAX).await)?;
             same("no send is lost, doubled or confirmed by another's echo", &unsettled, &ledger.unsettled())?;
             let two = done("unsettled", self.state.unsettled(fence, 2).await)?;
-            same("the oldest sends come first", &two, &unsettled.into_iter().take(2).collect())?;
+            same("the sends that matter most come first", &two, &unsettled.into_iter().take(2).collect())?;
             let dead = done("dead_letters", self.state.dead_letters(fence, usize::MAX).await)?;
             same("a dead letter is kept", &dead, &ledger.dead_letters())?;
             let two = done("dead_letters", self.state.dead_letters(fence, 2).await)?;

@@ -87,7 +87,7 @@ CREATE TABLE send (
     CHECK ((settled_at IS NOT NULL) = (state IN ('landed', 'abandoned'))),
     CHECK (begun IS NOT NULL OR state IN ('ready', 'abandoned'))
 ) STRICT;
-CREATE INDEX send_unsettled ON send (workspace, position) WHERE settled_at IS NULL;
+CREATE INDEX send_unsettled ON send (workspace, state, digest IS NULL, position) WHERE settled_at IS NULL;
 CREATE INDEX send_settled ON send (workspace, settled_at) WHERE settled_at IS NOT NULL;
 -- Sends that an echo may confirm.
 CREATE INDEX send_echo ON send (workspace, digest, begun)

@@ -355,7 +355,8 @@ pub trait State: Send + Sync + fmt::Debug + 'static {
     /// sent.
     async fn intend(&self, fence: &Fence, send: NewSend, until: UnixMillis) -> Result<(), StateError>;
 
-    /// The sends that are not settled, oldest first, at most `max`.
+    /// The sends that are not settled, at most `max`: first those in doubt, since others may have to wait for what
+    /// becomes of them; then those whose echoes can be seen; then the others. Among their like the oldest come first.
     async fn unsettled(&self, fence: &Fence, max: usize) -> Result<Vec<Unsettled>, StateError>;
 
     /// A ready (or doubtful) send is under way from now on; by `until` it has landed or never will.

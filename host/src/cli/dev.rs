@@ -125,7 +125,13 @@ async fn live(
     let grace = spec.shutdown_grace;
     let events = spec.events.subscribe();
     let log = tokio::spawn(report::follow(spec.events.subscribe()));
-    let running = signals.or_stop(host.start(agent, spec)).await?;
+    let running = match signals.or_stop(host.start(agent, spec)).await {
+        Ok(running) => running,
+        Err(failure) => {
+            report::drained(log).await;
+            return Err(failure);
+        }
+    };
     console.banner(&banner);
     let done = tokio::select! {
         ended = running.ended() => finish(ended),

@@ -23,7 +23,13 @@ pub(super) async fn run(settings: RunSettings, console: Console, signals: Signal
     tracing::info!("connecting to {} as workspace {}", spec.platform_url, spec.workspace_id);
     let (banner, grace) = (Banner::new(&agent, &component, &spec, &state_dir), spec.shutdown_grace);
     let log = tokio::spawn(report::follow(spec.events.subscribe()));
-    let running = signals.or_stop(host.start(&agent, spec)).await?;
+    let running = match signals.or_stop(host.start(&agent, spec)).await {
+        Ok(running) => running,
+        Err(failure) => {
+            report::drained(log).await;
+            return Err(failure);
+        }
+    };
     console.banner(&banner);
     let ended = tokio::select! {
         ended = running.ended() => ended,

@@ -1,7 +1,7 @@
 //! What the loops of one workspace share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::future::BoxFuture;
@@ -49,7 +49,8 @@ pub(super) struct Context {
     pub(super) spec: AgentSpec,
     pub(super) client: Client,
     pub(super) state: Arc<dyn State>,
-    pub(super) fence: Fence,
+    /// Ours once the platform has taken us.
+    pub(super) lease: OnceLock<Fence>,
     pub(super) gate: Arc<Gate>,
     pub(super) vitals: Vitals,
     pub(super) directory: Directory,
@@ -95,6 +96,17 @@ impl Context {
     pub(super) async fn working(&self) {
         // The sender lives as long as this.
         let _ = self.mode.subscribe().wait_for(|mode| *mode == Mode::Working).await;
+    }
+
+    /// The lease of the workspace. Before there is one, every verb of the state is refused.
+    pub(super) fn fence(&self) -> &Fence {
+        static NONE: Fence = Fence { workspace: String::new(), token: 0 };
+        self.lease.get().unwrap_or(&NONE)
+    }
+
+    /// Waits while the platform takes no token.
+    pub(super) async fn accepted(&self) {
+        let _ = self.mode.subscribe().wait_for(|mode| *mode != Mode::Revoked).await;
     }
 
     /// Waits until the workspace may work, once the agent knows.

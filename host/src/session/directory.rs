@@ -20,11 +20,13 @@ const JUST_ASKED: Duration = Duration::from_secs(2);
 pub(super) struct Directory {
     client: Client,
     known: Mutex<Option<(Instant, Vec<Peer>)>>,
+    /// Held while the platform is asked: whoever else wants to know waits for that answer.
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl Directory {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, known: Mutex::default() }
+        Self { client, known: Mutex::default(), asking: tokio::sync::Mutex::default() }
     }
 
     /// All peers.
@@ -61,14 +63,21 @@ impl Directory {
     }
 
     async fn at_most(&self, age: Duration) -> Result<Vec<Peer>, Error> {
-        if let Some((at, peers)) = &*self.known.lock().unwrap_or_else(PoisonError::into_inner)
-            && at.elapsed() < age
-        {
-            return Ok(peers.clone());
+        if let Some(peers) = self.remembered(age) {
+            return Ok(peers);
+        }
+        let _asking = self.asking.lock().await;
+        if let Some(peers) = self.remembered(age) {
+            return Ok(peers);
         }
         let peers = self.client.peers().await.map_err(|error| errors::of_platform(&error))?;
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), peers.clone()));
         Ok(peers)
+    }
+
+    fn remembered(&self, age: Duration) -> Option<Vec<Peer>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().filter(|(at, _)| at.elapsed() < age).map(|(_, peers)| peers.clone())
     }
 }
 

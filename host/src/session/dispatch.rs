@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use molecule_runtime::wit::{Error, OnDeath, Outcome};
+use molecule_runtime::wit::{self, Error, OnDeath, Outcome};
 use molecule_runtime::{Actor, Death, Delivery};
 use molecule_store::state::{Claimed, MessageKey, NewSend};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -12,10 +12,9 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::context::{Backoff, Context, Mode, unix_millis};
-use super::errors;
 use super::inbox::Received;
 use super::letter::{self, Answer, Letter};
-use crate::events::Event;
+use crate::events::{Ended, Event};
 
 /// How an agent's messages are handled.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +30,7 @@ pub(super) async fn run(context: Arc<Context>, actor: Actor, handling: Handling)
     let slots = Arc::new(Semaphore::new(handling.slots));
     let mut handlers = JoinSet::new();
     while let Some(mut free) = next_slots(&context, &slots).await {
-        let claimed = context.keep(|| context.state.claim(&context.fence, free.len()));
+        let claimed = context.keep(|| context.state.claim(context.fence(), free.len()));
         let Some(claimed) = claimed.await else { break };
         if claimed.is_empty() {
             drop(free);
@@ -109,7 +108,15 @@ impl Handler {
                     innocent_runs += 1;
                 }
                 Delivery::Bystander => innocent_runs += 1,
-                Delivery::Stopped => return self.release(key).await,
+                Delivery::Stopped => {
+                    if !self.context.stopping.is_cancelled() {
+                        // It would be handed out again, and again. Where there is a better reason, that came first.
+                        self.context.end(Ended::Failed(
+                            "the agent takes no messages any more; start it again".into(),
+                        ));
+                    }
+                    return self.release(key).await;
+                }
             }
         }
     }
@@ -124,7 +131,7 @@ impl Handler {
             if alone { self.actor.deliver_alone(message).await } else { self.actor.deliver(message).await };
         match &delivery {
             Delivery::Handled(result) => {
-                context.vitals.ran(result.as_ref().err().map(errors::words));
+                context.vitals.ran(result.as_ref().err().map(wit::words));
                 let answered = !matches!(result, Ok(Outcome::Nothing)) && received.answer_to().is_some();
                 context.say(Event::Handled {
                     id: received.id().to_owned(),
@@ -154,7 +161,7 @@ impl Handler {
         };
         let answer = letter.and_then(|letter| self.answer(letter.answering(received), received));
         let context = &self.context;
-        let kept = context.keep(|| context.state.finish(&context.fence, key, answer.clone())).await;
+        let kept = context.keep(|| context.state.finish(context.fence(), key, answer.clone())).await;
         if kept.is_some() && answer.is_some() {
             context.outbox.notify_one();
         }
@@ -186,7 +193,7 @@ impl Handler {
             return None;
         }
         let (context, reason) = (&self.context, death.to_string());
-        let runs = context.keep(|| context.state.fault(&context.fence, key, &reason)).await?;
+        let runs = context.keep(|| context.state.fault(context.fence(), key, &reason)).await?;
         if runs.exhausted() {
             self.give_up(key, received, &reason).await;
             return None;
@@ -207,7 +214,7 @@ impl Handler {
         let context = &self.context;
         let at = unix_millis();
         let kept =
-            context.keep(|| context.state.bury(&context.fence, key, &reason, notice.clone(), at)).await;
+            context.keep(|| context.state.bury(context.fence(), key, &reason, notice.clone(), at)).await;
         if kept.is_some() {
             context.say(Event::DeadLetter { id: id.to_owned(), reason });
             context.outbox.notify_one();
@@ -216,6 +223,6 @@ impl Handler {
 
     async fn release(&self, key: MessageKey) {
         let context = &self.context;
-        context.keep(|| context.state.release(&context.fence, key)).await;
+        context.keep(|| context.state.release(context.fence(), key)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Errors of the platform in the words of the contract, and those of the contract in words for a person.
+//! Errors of the platform in the words of the contract.
 
 use molecule_protocol::Delivery;
 use molecule_protocol::proxy::{FailureKind, ProxyFailure};
@@ -37,7 +37,9 @@ pub(super) fn of_proxy(failure: &ProxyFailure) -> Error {
         FailureKind::NotFound => Error::NotFound(message),
         FailureKind::RateLimited => Error::RateLimited(Backoff {
             message,
-            retry_after_ms: failure.retry_after.and_then(|seconds| u32::try_from(seconds * 1000).ok()),
+            retry_after_ms: failure
+                .retry_after
+                .and_then(|seconds| u32::try_from(seconds.checked_mul(1000)?).ok()),
         }),
         FailureKind::Remote => Error::Remote(RemoteError { code: Some(failure.status.into()), message }),
         _ => Error::Unavailable(Failure { message, sent }),
@@ -49,25 +51,5 @@ fn sent(delivery: Delivery) -> Sent {
         Delivery::No => Sent::No,
         Delivery::Unknown => Sent::Maybe,
         Delivery::Yes => Sent::Yes,
-    }
-}
-
-/// An error of the contract, for a person.
-pub(crate) fn words(error: &Error) -> String {
-    match error {
-        Error::Denied(denial) => match &denial.grant {
-            Some(grant) => format!("{} (the operator can allow it with {grant})", denial.message),
-            None => denial.message.clone(),
-        },
-        Error::Unauthorized(words)
-        | Error::NotFound(words)
-        | Error::Forbidden(words)
-        | Error::Conflict(words)
-        | Error::Invalid(words)
-        | Error::TooLarge(words) => words.clone(),
-        Error::RateLimited(backoff) => backoff.message.clone(),
-        Error::Unavailable(failure) | Error::Timeout(failure) => failure.message.clone(),
-        Error::Canceled(_) => "it was canceled".to_owned(),
-        Error::Remote(error) => error.message.clone(),
     }
 }

@@ -89,6 +89,13 @@ enum Trouble {
     Full { waiting: u64, bytes: u64 },
 }
 
+/// A page, oldest row first.
+struct Fetched {
+    rows: Vec<ActivityRow>,
+    /// There may be more.
+    full: bool,
+}
+
 struct InboundLoop<'a> {
     context: &'a Context,
     last_sweep: Option<Instant>,
@@ -100,25 +107,20 @@ impl InboundLoop<'_> {
     async fn look(&mut self) -> Result<(), Trouble> {
         loop {
             self.room().await?;
-            let position = self.context.state.position(&self.context.fence).await?;
+            let position = self.context.state.position(self.context.fence()).await?;
             let Some(cursor) = position.cursor.clone() else {
                 self.read_again(LOOK_BACK).await?;
                 break;
             };
             let query = ActivityQuery { since_id: Some(cursor), limit: Some(PAGE), ..received() };
-            match self.context.client.activity(&query).await? {
-                ActivityAnswer::Page(page) => {
-                    let rows = page.oldest_first();
-                    let full = rows.len() >= PAGE as usize;
-                    self.take(rows, true).await?;
-                    if !full {
-                        break;
-                    }
-                }
-                ActivityAnswer::CursorLost => {
-                    self.read_again(since(&position)).await?;
-                    break;
-                }
+            let Some(Fetched { rows, full }) = self.fetch(query).await? else {
+                // The cursor is lost.
+                self.read_again(since(&position)).await?;
+                break;
+            };
+            self.take(rows, true).await?;
+            if !full {
+                break;
             }
         }
         self.sweep().await
@@ -132,8 +134,7 @@ impl InboundLoop<'_> {
             return Ok(());
         }
         let query = ActivityQuery { limit: Some(PAGE), ..received() };
-        if let ActivityAnswer::Page(page) = self.context.client.activity(&query).await? {
-            let mut rows = page.oldest_first();
+        if let Some(Fetched { mut rows, .. }) = self.fetch(query).await? {
             rows.retain(|row| !self.taken.contains(&row.id));
             self.take(rows, false).await?;
         }
@@ -153,9 +154,7 @@ impl InboundLoop<'_> {
                 before_ts: before,
                 ..received()
             };
-            let ActivityAnswer::Page(page) = self.context.client.activity(&query).await? else { break };
-            let mut rows = page.oldest_first();
-            let full = rows.len() >= LARGE_PAGE as usize;
+            let Some(Fetched { mut rows, full }) = self.fetch(query).await? else { break };
             rows.retain(|row| known.insert(row.id.clone()));
             // Rows of the same instant may stand on both sides of a page's edge: it is read once more.
             before = rows.first().and_then(|row| row.created_at).and_then(just_after);
@@ -171,8 +170,27 @@ impl InboundLoop<'_> {
         Ok(())
     }
 
+    /// A page, or a smaller one where it is too long to be read; `None` when the cursor is lost.
+    async fn fetch(&self, mut query: ActivityQuery) -> Result<Option<Fetched>, PlatformError> {
+        let mut limit = query.limit.unwrap_or(PAGE);
+        loop {
+            query.limit = Some(limit);
+            match self.context.client.activity(&query).await {
+                Ok(ActivityAnswer::Page(page)) => {
+                    let rows = page.oldest_first();
+                    return Ok(Some(Fetched { full: rows.len() >= limit as usize, rows }));
+                }
+                Ok(ActivityAnswer::CursorLost) => return Ok(None),
+                Err(error) if limit > 1 && matches!(error.fault, PlatformFault::TooLarge { .. }) => {
+                    limit /= 2
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     async fn room(&self) -> Result<(), Trouble> {
-        let backlog = self.context.state.backlog(&self.context.fence).await?;
+        let backlog = self.context.state.backlog(self.context.fence()).await?;
         if backlog.waiting >= MAX_WAITING || backlog.bytes >= MAX_WAITING_BYTES {
             return Err(Trouble::Full { waiting: backlog.waiting, bytes: backlog.bytes });
         }
@@ -208,7 +226,7 @@ impl InboundLoop<'_> {
             page.rows.push(Row { id, kind });
         }
         let ids: Vec<String> = page.rows.iter().map(|row| row.id.clone()).collect();
-        match context.state.accept(&context.fence, page).await {
+        match context.state.accept(context.fence(), page).await {
             Ok(accepted) => {
                 for id in ids {
                     self.taken.insert(id);

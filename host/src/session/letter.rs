@@ -6,7 +6,6 @@ use molecule_runtime::wit::{self, Outcome, PartContent, TaskState};
 use molecule_store::state::NewSend;
 use serde::{Deserialize, Serialize};
 
-use super::errors;
 use super::inbox::Received;
 
 /// To whom a letter goes.
@@ -114,7 +113,7 @@ impl Letter {
 
     /// The answer that an error of the handler amounts to.
     pub(super) fn of_error(error: &wit::Error) -> Self {
-        Self { text: without_nul(format!("That did not work: {}", errors::words(error))), ..Self::default() }
+        Self { text: without_nul(format!("That did not work: {}", wit::words(error))), ..Self::default() }
     }
 
     /// The same, as the answer to a message.

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use molecule_runtime::{AgentEvent, Line, Observer};
+use molecule_runtime::{AgentEvent, Line, Observer, wit};
 
 use super::context::Context;
-use super::errors;
 use crate::events::{Ended, Event};
 
 pub(super) struct WorkspaceObserver(pub(super) Arc<Context>);
@@ -25,7 +24,7 @@ impl Observer for WorkspaceObserver {
         let context = &self.0;
         match event {
             AgentEvent::Started => context.say(Event::Started),
-            AgentEvent::Refused(error) => context.end(Ended::Refused(errors::words(&error))),
+            AgentEvent::Refused(error) => context.end(Ended::Refused(wit::words(&error))),
             AgentEvent::Died { death, backoff } => context.say(Event::Died { death, backoff }),
             AgentEvent::Wedged { death } => {
                 context.vitals.set_wedged(Some(death.to_string()));
@@ -38,7 +37,7 @@ impl Observer for WorkspaceObserver {
                 context.say(Event::Recovered);
             }
             AgentEvent::TickFailed(error) => {
-                context.say(Event::Trouble(format!("the agent's on-tick failed: {}", errors::words(&error))));
+                context.say(Event::Trouble(format!("the agent's on-tick failed: {}", wit::words(&error))));
             }
             AgentEvent::Stopped => {}
         }

@@ -11,9 +11,10 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use molecule_protocol::proxy::{ProxyAnswer, Retry};
+use futures::FutureExt as _;
+use molecule_protocol::proxy::{FailureKind, ProxyAnswer, Retry};
 use molecule_protocol::{Delivery, PeerId};
-use molecule_store::state::{Progress, Settlement, Unsettled};
+use molecule_store::state::{Progress, Settlement, StateError, Unsettled};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -34,18 +35,18 @@ pub(super) fn notify_until() -> i64 {
     unix_millis() + i64::try_from((NOTIFY_TIME + MARGIN).as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Requests under way at once.
+/// Requests under way at once to the user, and as many to peers, who may think for minutes.
 const AT_ONCE: usize = 16;
 /// Sends looked at in one go.
 const BATCH: usize = 4096;
-/// A letter is tried so often; with waits of up to a minute that is most of a day.
-const MAX_ATTEMPTS: u32 = 1000;
+/// A letter is tried so often; with waits of up to a minute that is a week, which is as long as the platform keeps rows.
+const MAX_ATTEMPTS: u32 = 10_000;
 
 /// Takes the lanes of what an earlier life left in doubt.
 pub(super) async fn take_over(context: &Context) {
-    let unsettled = context.keep(|| context.state.unsettled(&context.fence, usize::MAX)).await;
+    let unsettled = context.keep(|| context.state.unsettled(context.fence(), usize::MAX)).await;
     for item in unsettled.unwrap_or_default() {
-        if let (Progress::InDoubt { .. }, Some(digest)) = (item.progress, &item.send.digest) {
+        if let (Progress::InDoubt { echoed: false, .. }, Some(digest)) = (item.progress, &item.send.digest) {
             context.lanes.leave_to(&item.send.id, digest);
         }
     }
@@ -53,13 +54,17 @@ pub(super) async fn take_over(context: &Context) {
 
 /// Sends until the workspace ends.
 pub(super) async fn run(context: Arc<Context>) {
-    let outbox = Arc::new(Outbox { requests: Semaphore::new(AT_ONCE), under_way: Mutex::default() });
+    let outbox = Arc::new(Outbox {
+        to_user: Semaphore::new(AT_ONCE),
+        to_peers: Semaphore::new(AT_ONCE),
+        under_way: Mutex::default(),
+    });
     let (in_order, ordered) = mpsc::unbounded_channel();
     let mut carriers = JoinSet::new();
     carriers.spawn(send_in_order(ordered));
     loop {
         outbox.under_way().arrived.clear();
-        let unsettled = context.keep(|| context.state.unsettled(&context.fence, BATCH)).await;
+        let unsettled = context.keep(|| context.state.unsettled(context.fence(), BATCH)).await;
         for carrier in outbox.set_out(&context, unsettled.unwrap_or_default()) {
             if is_first_to_user(&carrier.item) {
                 // Its receiver lives as long as this loop.
@@ -97,7 +102,7 @@ async fn send_in_order(mut ordered: mpsc::UnboundedReceiver<Carrier>) {
 /// Waits until nothing is left to send, or could be any time soon.
 pub(super) async fn drained(context: &Context) {
     let soon = |item: &Unsettled| item.attempts == 0 || matches!(item.progress, Progress::InDoubt { .. });
-    while let Ok(unsettled) = context.state.unsettled(&context.fence, BATCH).await
+    while let Ok(unsettled) = context.state.unsettled(context.fence(), BATCH).await
         && unsettled.iter().any(soon)
     {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -105,7 +110,8 @@ pub(super) async fn drained(context: &Context) {
 }
 
 struct Outbox {
-    requests: Semaphore,
+    to_user: Semaphore,
+    to_peers: Semaphore,
     under_way: Mutex<UnderWay>,
 }
 
@@ -116,6 +122,8 @@ struct UnderWay {
     arrived: HashSet<String>,
     /// There may be more than were looked at.
     more: bool,
+    /// The lane of one in doubt was taken.
+    skipped: bool,
 }
 
 impl Outbox {
@@ -123,13 +131,16 @@ impl Outbox {
     fn set_out(self: &Arc<Self>, context: &Arc<Context>, items: Vec<Unsettled>) -> Vec<Carrier> {
         let mut under_way = self.under_way();
         under_way.more = items.len() == BATCH;
+        let mut skipped = false;
         let is_known = |id: &String| under_way.ids.contains(id) || under_way.arrived.contains(id);
         let new = items.into_iter().filter(|item| !is_known(&item.send.id));
         let carrier = |item: Unsettled| {
             let lane = match (item.progress, &item.send.digest) {
                 // Its lane is left to it, unless it is just being sent.
-                (Progress::InDoubt { .. }, Some(digest)) => {
-                    Some(context.lanes.try_hold(digest, &item.send.id)?)
+                (Progress::InDoubt { echoed: false, .. }, Some(digest)) => {
+                    let lane = context.lanes.try_hold(digest, &item.send.id);
+                    skipped |= lane.is_none();
+                    Some(lane?)
                 }
                 _ => None,
             };
@@ -137,6 +148,7 @@ impl Outbox {
         };
         let carriers: Vec<_> = new.filter_map(carrier).collect();
         under_way.ids.extend(carriers.iter().map(|carrier| carrier.item.send.id.clone()));
+        under_way.skipped = skipped;
         carriers
     }
 
@@ -145,7 +157,7 @@ impl Outbox {
         let mut under_way = self.under_way();
         under_way.ids.remove(id);
         under_way.arrived.insert(id.to_owned());
-        under_way.more && under_way.ids.len() <= BATCH - BATCH / 8
+        under_way.skipped || under_way.more && under_way.ids.len() <= BATCH - BATCH / 8
     }
 
     fn under_way(&self) -> MutexGuard<'_, UnderWay> {
@@ -215,14 +227,16 @@ impl Carrier {
     }
 
     async fn carry(mut self) {
-        if let (None, Some(digest)) = (&self.lane, &self.item.send.digest) {
-            self.lane = Some(self.context.lanes.hold(digest, &self.item.send.id).await);
-        }
         loop {
             let doubt = match self.item.progress {
                 Progress::InDoubt { .. } => self.clear_up().await,
                 Progress::Ready => {
+                    // Equal texts need not wait as well: nothing is in doubt.
+                    self.lane = None;
                     tokio::time::sleep(self.pause()).await;
+                    if let Some(digest) = &self.item.send.digest {
+                        self.lane = Some(self.context.lanes.hold(digest, &self.item.send.id).await);
+                    }
                     Some(None)
                 }
             };
@@ -276,7 +290,7 @@ impl Carrier {
     /// Where it stands now; `None` if it is settled.
     async fn progress(&self) -> Option<Progress> {
         let context = &self.context;
-        let unsettled = context.keep(|| context.state.unsettled(&context.fence, usize::MAX)).await?;
+        let unsettled = context.keep(|| context.state.unsettled(context.fence(), BATCH)).await?;
         unsettled.into_iter().find(|item| item.send.id == self.item.send.id).map(|item| item.progress)
     }
 
@@ -291,20 +305,27 @@ impl Carrier {
         if self.item.attempts >= MAX_ATTEMPTS {
             return abandoned(format!("it could not be sent in {MAX_ATTEMPTS} attempts"));
         }
-        self.item.attempts += 1;
         let (context, outbox) = (self.context.clone(), self.outbox.clone());
+        context.accepted().await;
+        self.item.attempts += 1;
         let id = &self.item.send.id;
-        let turn = outbox.requests.acquire().await.ok()?;
-        let until = notify_until();
-        if context.keep(|| context.state.begin(&context.fence, id, until)).await.is_none() {
-            // Its echo was seen meanwhile: whoever takes it up next sees that, too.
-            self.is_over = true;
-            context.outbox.notify_one();
-            return None;
+        let turns = if receiver == Receiver::User { &outbox.to_user } else { &outbox.to_peers };
+        let turn = turns.acquire().await.ok()?;
+        let (began, until) = (Instant::now(), notify_until());
+        let begin = async || match context.state.begin(context.fence(), id, until).await {
+            Ok(()) => Ok(true),
+            Err(StateError::Unknown { .. }) => Ok(false),
+            Err(error) => Err(error),
+        };
+        if !context.keep(|| begin().boxed()).await? {
+            // Its echo was seen meanwhile.
+            return Some(Attempt::Ended(Settlement::Landed));
         }
-        let request = match receiver {
-            Receiver::User => to_user(&context, letter).await,
-            Receiver::Peer(peer) => to_peer(&context, letter, id, &peer).await,
+        let request = match (receiver, NOTIFY_TIME.checked_sub(began.elapsed())) {
+            (Receiver::Peer(peer), _) => to_peer(&context, letter, id, &peer).await,
+            (Receiver::User, Some(left)) => to_user(&context, letter, left).await,
+            // To keep that it is begun took too long: by then it must have landed.
+            (Receiver::User, None) => Request::NotSent,
         };
         drop(turn);
         match request {
@@ -312,7 +333,7 @@ impl Carrier {
             Request::Refused(reason) => abandoned(reason),
             Request::NotSent => {
                 let not_sent =
-                    || context.state.settle(&context.fence, id, Settlement::NotSent, unix_millis());
+                    || context.state.settle(context.fence(), id, Settlement::NotSent, unix_millis());
                 context.keep(not_sent).await?;
                 self.item.progress = Progress::Ready;
                 Some(Attempt::Again)
@@ -327,7 +348,7 @@ impl Carrier {
     async fn settle(mut self, settlement: Settlement) {
         let (context, id, to) = (&self.context, &self.item.send.id, self.item.send.to.clone());
         let kept = context
-            .keep(|| context.state.settle(&context.fence, id, settlement.clone(), unix_millis()))
+            .keep(|| context.state.settle(context.fence(), id, settlement.clone(), unix_millis()))
             .await;
         if kept.is_some() {
             context.say(match settlement {
@@ -339,8 +360,8 @@ impl Carrier {
     }
 }
 
-async fn to_user(context: &Context, letter: Letter) -> Request {
-    match tokio::time::timeout(NOTIFY_TIME, context.client.notify(&letter.into_notify())).await {
+async fn to_user(context: &Context, letter: Letter, time: Duration) -> Request {
+    match tokio::time::timeout(time, context.client.notify(&letter.into_notify())).await {
         Ok(Ok(())) => Request::Landed,
         Ok(Err(error)) => failed(&error),
         Err(_) => Request::Unknown,
@@ -352,7 +373,12 @@ async fn to_peer(context: &Context, letter: Letter, id: &str, peer: &PeerId) -> 
         Ok(ProxyAnswer::Failed(failure)) => match (failure.retry(), failure.delivery()) {
             (_, Delivery::Yes) => Request::Landed,
             (_, Delivery::Unknown) => Request::Unknown,
-            (Retry::Never, Delivery::No) => Request::Refused(failure.to_string()),
+            // A token can be renewed, a misrouted request finds its way.
+            (Retry::Never, Delivery::No)
+                if !matches!(failure.kind, FailureKind::Unauthorized | FailureKind::Misrouted) =>
+            {
+                Request::Refused(failure.to_string())
+            }
             (_, Delivery::No) => Request::NotSent,
         },
         // It has the message, whatever it says to it: an answer is not answered.
@@ -366,15 +392,14 @@ fn failed(error: &PlatformError) -> Request {
     match (error.delivery(), &error.fault) {
         (Delivery::Yes, _) => Request::Landed,
         (Delivery::Unknown, _) => Request::Unknown,
+        // These two are about the moment, whatever their class.
+        (Delivery::No, Fault::Rejected { status: 408 | 425, .. }) => Request::NotSent,
         (
             Delivery::No,
-            Fault::NotFound { .. }
-            | Fault::Gone { .. }
-            | Fault::Rejected { .. }
-            | Fault::Forbidden { .. }
-            | Fault::Invalid(_),
+            Fault::NotFound { .. } | Fault::Gone { .. } | Fault::Rejected { .. } | Fault::Invalid(_),
         ) => Request::Refused(error.to_string()),
-        // A token can be renewed, a server comes back, a misrouted request finds its way.
+        // A token can be renewed, a server comes back, a misrouted request finds its way, and whoever forbids an agent to
+        // speak to its own user is not the platform.
         (Delivery::No, _) => Request::NotSent,
     }
 }

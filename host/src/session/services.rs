@@ -9,18 +9,51 @@ use molecule_protocol::proxy::ProxyAnswer;
 use molecule_protocol::{Delivery, Json, Message, Part, PeerId, Role};
 use molecule_runtime::wit::{Content, Error, Failure, Peer, PeerRef, RemoteError, Reply, Sent};
 use molecule_runtime::{Call, CallPeer, ListPeers, Notify, Services, SetTask};
-use molecule_store::state::{Settlement, StateError};
+use molecule_store::state::{NewSend, Settlement};
+use tokio::runtime::Handle;
+use tokio::task::JoinError;
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::context::{Context, unix_millis};
 use super::errors;
 use super::inbox;
+use super::lanes::Lane;
 use super::letter::{Letter, Receiver};
 use super::outbox::{NOTIFY_TIME, notify_until};
+use crate::events::Event;
+use crate::platform::PlatformError;
 
 /// The services of one workspace.
-pub(super) struct WorkspaceServices(pub(super) Arc<Context>);
+///
+/// What they do runs on the host's own threads: on those of the guests a connection would stand still while one of them
+/// spins.
+pub(super) struct WorkspaceServices {
+    context: Arc<Context>,
+    threads: Handle,
+}
+
+impl WorkspaceServices {
+    /// Must be made on the threads on which its work shall run.
+    pub(super) fn new(context: Arc<Context>) -> Self {
+        Self { context, threads: Handle::current() }
+    }
+
+    /// Does something on the host's threads, until it is done or the caller has gone.
+    async fn here<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let work = AbortOnDropHandle::new(self.threads.spawn(work));
+        work.await.unwrap_or_else(|error| Err(broken_off(&error)))
+    }
+}
+
+fn broken_off(error: &JoinError) -> Error {
+    Error::Unavailable(Failure { message: error.to_string(), sent: Sent::Maybe })
+}
 
 #[async_trait]
 impl Services for WorkspaceServices {
@@ -30,46 +63,88 @@ impl Services for WorkspaceServices {
         if letter.is_empty() {
             return Err(Error::Invalid("a message to the user needs a text or a file".to_owned()));
         }
-        // On its own: the death of the handler must not leave it half done.
-        let sent = tokio::spawn(notify_once(self.0.clone(), letter)).await;
-        sent.unwrap_or_else(|error| {
-            Err(Error::Unavailable(Failure { message: error.to_string(), sent: Sent::Maybe }))
-        })
+        let send = letter.clone().into_send(Uuid::new_v4().to_string(), &Receiver::User);
+        let lane = match &send.digest {
+            None => None,
+            Some(digest) => {
+                let held = tokio::time::timeout(LANE_TIME, self.context.lanes.hold(digest, &send.id)).await;
+                Some(held.map_err(|_| {
+                    let message = "an equal text is still on its way to the user".to_owned();
+                    Error::Unavailable(Failure { message, sent: Sent::No })
+                })?)
+            }
+        };
+        // To its end: the death of the handler must not leave it half done.
+        let sending = self.threads.spawn(notify_once(self.context.clone(), letter, send, lane));
+        sending.await.unwrap_or_else(|error| Err(broken_off(&error)))
     }
 
     async fn list_peers(&self, _permit: Permit<ListPeers>, _call: &Call) -> Result<Vec<Peer>, Error> {
-        self.0.directory.list().await
+        let context = self.context.clone();
+        self.here(async move { context.directory.list().await }).await
     }
 
     async fn resolve_peer(&self, written: &str) -> Result<PeerRef, Error> {
-        self.0.directory.resolve(written).await
+        let (context, written) = (self.context.clone(), written.to_owned());
+        self.here(async move { context.directory.resolve(&written).await }).await
     }
 
     async fn call_peer(&self, permit: Permit<CallPeer>, _call: &Call) -> Result<Reply, Error> {
         let CallPeer { peer, content, context_id, timeout } = permit.into_act();
         let peer: PeerId = peer.id.parse().map_err(|_| Error::Invalid(format!("{} is no peer", peer.id)))?;
-        call_peer(&self.0, peer, content, context_id, timeout).await
+        self.here(call_peer(self.context.clone(), peer, content, context_id, timeout)).await
     }
 
     fn set_task(&self, permit: Permit<SetTask>) {
-        self.0.vitals.set_task(permit.into_act().task);
+        self.context.vitals.set_task(permit.into_act().task);
     }
 }
 
-async fn notify_once(context: Arc<Context>, letter: Letter) -> Result<(), Error> {
-    let id = Uuid::new_v4().to_string();
-    let send = letter.clone().into_send(id.clone(), &Receiver::User);
-    let lane = match &send.digest {
-        Some(digest) => Some(context.lanes.hold(digest, &id).await),
-        None => None,
-    };
-    let failed = |error: StateError| {
+/// How long a text waits until it is known what became of an equal one.
+const LANE_TIME: Duration = Duration::from_secs(30);
+
+async fn notify_once(
+    context: Arc<Context>,
+    letter: Letter,
+    send: NewSend,
+    lane: Option<Lane>,
+) -> Result<(), Error> {
+    let id = send.id.clone();
+    let not_sent = |message: String| Error::Unavailable(Failure { message, sent: Sent::No });
+    let began = Instant::now();
+    context.state.intend(context.fence(), send, notify_until()).await.map_err(|error| {
         context.lost(&error);
-        Error::Unavailable(Failure { message: error.to_string(), sent: Sent::No })
+        not_sent(error.to_string())
+    })?;
+    let (settlement, result) = match NOTIFY_TIME.checked_sub(began.elapsed()) {
+        Some(left) => judge(tokio::time::timeout(left, context.client.notify(&letter.into_notify())).await),
+        None => {
+            let slow = "the state takes too long to write".to_owned();
+            (Some(Settlement::Abandoned(slow.clone())), Err(not_sent(slow)))
+        }
     };
-    context.state.intend(&context.fence, send, notify_until()).await.map_err(failed)?;
-    let sent = tokio::time::timeout(NOTIFY_TIME, context.client.notify(&letter.into_notify())).await;
-    let (settlement, result) = match sent {
+    match settlement {
+        Some(settlement) => {
+            context
+                .keep(|| context.state.settle(context.fence(), &id, settlement.clone(), unix_millis()))
+                .await;
+            if settlement == Settlement::Landed {
+                context.say(Event::Delivered { to: Receiver::User.as_str().to_owned() });
+            }
+        }
+        // The outbox finds out what became of it.
+        None => {
+            if let Some(lane) = lane {
+                lane.leave_to(&id);
+            }
+        }
+    }
+    result
+}
+
+/// What a request came to, where that is known, and what the agent is told.
+fn judge(sent: Result<Result<(), PlatformError>, Elapsed>) -> (Option<Settlement>, Result<(), Error>) {
+    match sent {
         Ok(Ok(())) => (Some(Settlement::Landed), Ok(())),
         Ok(Err(error)) => {
             let settlement = match error.delivery() {
@@ -83,25 +158,12 @@ async fn notify_once(context: Arc<Context>, letter: Letter) -> Result<(), Error>
             let message = format!("the platform did not answer within {NOTIFY_TIME:?}");
             (None, Err(Error::Timeout(Failure { message, sent: Sent::Maybe })))
         }
-    };
-    match settlement {
-        Some(settlement) => {
-            let settle = || context.state.settle(&context.fence, &id, settlement.clone(), unix_millis());
-            context.keep(settle).await;
-        }
-        // The outbox finds out what became of it.
-        None => {
-            if let Some(lane) = lane {
-                lane.leave_to(&id);
-            }
-        }
     }
-    result
 }
 
 /// Sends a message to a peer and waits for the answer, which comes in the response or as a message of its own.
 async fn call_peer(
-    context: &Context,
+    context: Arc<Context>,
     peer: PeerId,
     content: Content,
     context_id: Option<String>,
@@ -120,9 +182,13 @@ async fn call_peer(
     // Before it is sent: the answer may be faster than the response.
     let mut expected = context.waiting.expect(id.clone(), peer.clone());
     let _eager = context.poll_eagerly();
+    let mut sending = tokio::spawn({
+        let (context, peer) = (context.clone(), peer.clone());
+        async move { context.client.send_to_peer(&peer, &message).await }
+    });
     let answered = tokio::select! {
-        answered = context.client.send_to_peer(&peer, &message) => answered,
-        // The peer has it or will have it: this end only stops waiting.
+        answered = &mut sending => answered.map_err(|error| broken_off(&error))?,
+        // It goes on its way to the peer all the same: only this end waits no longer.
         answer = expected.until(deadline) => return Ok(answer.map_or(Reply::Queued(id), Reply::Answer)),
     };
     match answered {

@@ -13,7 +13,9 @@ const WINDOW: Duration = Duration::from_secs(300);
 /// ... if there were so many.
 const MIN_SAMPLES: usize = 5;
 
-/// What the heartbeat says. Everybody writes, the heartbeat reads; no lock is held for longer than a field is read.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What the heartbeat says. Everybody writes, the heartbeat reads; the lock is held for a few numbers only.
 #[derive(Debug)]
 pub(super) struct Vitals {
     started: Instant,
@@ -26,8 +28,16 @@ struct Now {
     task: String,
     wedged: bool,
     last_error: String,
-    /// When each run ended, and whether it failed.
-    runs: VecDeque<(Instant, bool)>,
+    /// Of every second in which runs ended.
+    runs: VecDeque<Runs>,
+}
+
+/// The runs that ended within one second.
+#[derive(Debug)]
+struct Runs {
+    began: Instant,
+    total: usize,
+    failed: usize,
 }
 
 impl Vitals {
@@ -49,8 +59,15 @@ impl Vitals {
     pub(super) fn ran(&self, error: Option<String>) {
         let now = Instant::now();
         let mut vitals = self.now();
-        vitals.runs.push_back((now, error.is_some()));
-        while vitals.runs.front().is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
+        let failed = usize::from(error.is_some());
+        match vitals.runs.back_mut().filter(|runs| now.duration_since(runs.began) < SECOND) {
+            Some(runs) => {
+                runs.total += 1;
+                runs.failed += failed;
+            }
+            None => vitals.runs.push_back(Runs { began: now, total: 1, failed }),
+        }
+        while vitals.runs.front().is_some_and(|runs| now.duration_since(runs.began) > WINDOW) {
             vitals.runs.pop_front();
         }
         if let Some(error) = error {
@@ -74,8 +91,9 @@ impl Vitals {
     pub(super) fn heartbeat(&self) -> HeartbeatRequest {
         let at = Instant::now();
         let now = self.now();
-        let recent = || now.runs.iter().filter(|(ended, _)| at.duration_since(*ended) <= WINDOW);
-        let (total, failed) = (recent().count(), recent().filter(|(_, failed)| *failed).count());
+        let recent = || now.runs.iter().filter(|runs| at.duration_since(runs.began) <= WINDOW);
+        let total: usize = recent().map(|runs| runs.total).sum();
+        let failed: usize = recent().map(|runs| runs.failed).sum();
         let error_rate = if total < MIN_SAMPLES { 0.0 } else { failed as f64 / total as f64 };
         HeartbeatRequest {
             error_rate,

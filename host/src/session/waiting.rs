@@ -46,7 +46,10 @@ impl Waiting {
 
     /// Lets a call wait on: its answer could not be kept, and comes again.
     pub(super) fn put_back(&self, id: String, waiter: Waiter) {
-        self.entries().insert(id, waiter);
+        // Unless it has given up meanwhile: then its answer is a message like any other.
+        if !waiter.answer.is_closed() {
+            self.entries().insert(id, waiter);
+        }
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<String, Waiter>> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
 use molecule_protocol::Json;
 use molecule_protocol::state::StateAnswer;
 use tokio::sync::oneshot;
@@ -92,7 +93,8 @@ impl Watch<'_> {
 
     /// Asks the platform. An error means that there is no point in trying to start.
     async fn ask(&mut self, ask: Ask) -> Result<life::Event, StartError> {
-        let client = &self.context.client;
+        let context = self.context;
+        let client = &context.client;
         Ok(match ask {
             Ask::State => {
                 let answer = client.state().await;
@@ -102,6 +104,10 @@ impl Watch<'_> {
                 }
                 let error = self.hopeless(answer.as_ref().err())?;
                 self.trouble(error);
+                if !matches!(answer, Ok(StateAnswer::Unauthorized)) {
+                    // Whoever was refused before this was so with another token.
+                    let _ = context.look.notified().now_or_never();
+                }
                 life::Event::of_state(answer.as_ref().map(Clone::clone))
             }
             Ask::Reload => match client.credentials().reload() {
@@ -119,6 +125,14 @@ impl Watch<'_> {
                 let answer = client.register(&self.card, &Reach::Poll).await;
                 if let Err(PlatformError { fault: PlatformFault::Unauthorized { text, .. }, .. }) = &answer {
                     self.refusal = Some(text.clone());
+                }
+                if let Err(error @ PlatformError { fault: PlatformFault::RouteMissing, .. }) = &answer
+                    && self.started.is_some()
+                {
+                    return Err(StartError::Misconfigured(format!(
+                        "there is no {}: this is no platform; check --platform-url",
+                        error.url
+                    )));
                 }
                 let error = self.hopeless(answer.as_ref().err())?;
                 self.trouble(error);
@@ -168,7 +182,12 @@ impl Watch<'_> {
         let context = self.context;
         match effect {
             Effect::StartWork => {
-                let resumed = matches!(before, Phase::Paused);
+                // A pause may have been followed by a token that was refused.
+                let resumed = match before {
+                    Phase::Paused => true,
+                    Phase::Revoked { .. } => *context.mode.borrow() == Mode::Paused,
+                    Phase::Starting | Phase::Running { .. } => false,
+                };
                 if resumed {
                     context.say(Event::Resumed);
                 }

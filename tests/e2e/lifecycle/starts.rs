@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use molecule_host::lock::LockError;
-use molecule_host::{Ended, Event, StartError};
+use molecule_host::{Ended, Event, Host, StartError};
 use molecule_tests::embedded::{Embedded, host, load, spec};
 use molecule_tests::guests;
 use molecule_tests::process::CommandLine;
@@ -188,4 +188,30 @@ async fn a_host_that_waits_for_its_platform_can_be_stopped() {
     host.says("INFO connecting to").await;
     host.terminate();
     assert_eq!(host.ended().await.code, Some(0));
+}
+
+/// What an embedder may write for "for ever" and "at once".
+#[tokio::test]
+async fn times_beyond_all_bounds_are_taken_for_the_bounds() {
+    let world = World::new().await;
+    let alice = world.create("alice").await;
+    let host = host(&world.path("state")).await;
+    let mut spec = spec(world.url(), &alice);
+    (spec.callback_time, spec.shutdown_grace) = (Duration::MAX, Duration::MAX);
+    (spec.intervals.heartbeat, spec.intervals.state) = (Duration::MAX, Duration::MAX);
+    (spec.intervals.poll, spec.intervals.poll_eager) = (Duration::ZERO, Duration::ZERO);
+    let agent = Embedded::start(&host, guests::ECHO, spec).await;
+    world.say(&alice, "hello").await;
+    assert_eq!(world.answered(&alice, 1).await, ["hello"]);
+    assert_eq!(agent.running.stop(Duration::MAX).await, Ended::Shutdown);
+}
+
+#[tokio::test]
+async fn what_one_host_has_compiled_is_found_by_another_one_that_shares_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for was_kept in [false, true] {
+        // Neither has a state folder.
+        let host = Host::builder().compiled_in(folder.path().join("compiled")).build().await.unwrap();
+        assert_eq!(load(&host, guests::ECHO).await.component.was_kept(), was_kept);
+    }
 }

@@ -63,6 +63,45 @@ async fn a_revoked_token_stops_work_until_another_one_is_put_into_its_file() {
     assert_eq!(host.ended().await.code, Some(0));
 }
 
+/// Whatever comes between, a pause that is over is over for the agent, too.
+#[tokio::test]
+async fn an_agent_whose_token_is_replaced_while_it_is_paused_works_when_it_is_resumed() {
+    let world = World::new().await;
+    let alice = world.create("alice").await;
+    let state = world.path("state");
+    let host = CommandLine::host(&world, &alice, guests::LIFECYCLE, &state).spawn();
+    host.says("INFO started").await;
+    world.pause(&alice).await;
+    host.says("on-pause").await;
+    let next = world.issue_token(&alice).await;
+    world.revoke_token(&alice, &alice.token).await;
+    host.says("refuses the workspace's token (1×)").await;
+    world.say(&alice, "hello").await;
+    world.resume(&alice).await;
+    write_token(&token_file(&state, &alice), &next);
+    assert_eq!(world.answered(&alice, 1).await, ["on-start on-pause on-resume on-message"]);
+    host.terminate();
+    assert_eq!(host.ended().await.code, Some(0));
+}
+
+/// A start that came to nothing is none: the agent sets up on its first one.
+#[tokio::test]
+async fn the_first_start_is_the_first_that_succeeds() {
+    let world = World::new().await;
+    let alice = world.create("alice").await;
+    let host = host(&world.path("state")).await;
+    let agent = load(&host, guests::LIFECYCLE).await;
+    let mut wrong = spec(world.url(), &alice);
+    wrong.token.variable = Some("not-the-token-0123456789".into());
+    host.start(&agent, wrong).await.unwrap_err();
+    for reason in ["(first start)", "(restart)"] {
+        let agent = Embedded::start_loaded(&host, &agent, spec(world.url(), &alice)).await;
+        let line = agent.logs("on-start").await;
+        assert!(line.contains(reason), "{line}");
+        agent.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn a_host_that_was_told_to_exits_when_its_token_is_revoked() {
     let world = World::new().await;

@@ -55,6 +55,21 @@ async fn after_a_lost_cursor_nothing_is_missed_and_nothing_handled_twice() {
     assert!(polls[0].contains("since_id=") && polls[1].contains("since_secs="), "{polls:?}");
 }
 
+/// A page of nothing but the longest messages is longer than the host reads at once: it asks for fewer.
+#[tokio::test]
+async fn messages_that_are_too_long_for_one_page_come_in_smaller_ones() {
+    const LONG: usize = 1000 * 1000;
+    let world = World::new().await;
+    let alice = world.create("alice").await;
+    for number in 0..20 {
+        world.say(&alice, &format!("{number} {}", "x".repeat(LONG))).await;
+    }
+    let host = host(&world.path("state")).await;
+    let agent = Embedded::start(&host, guests::COUNTER, spec(world.url(), &alice)).await;
+    assert_eq!(world.answered(&alice, 20).await.len(), 20);
+    agent.stop().await;
+}
+
 /// Rows become visible slightly out of order: this one after a younger one was read.
 #[tokio::test]
 async fn a_row_that_shows_up_behind_the_cursor_is_found() {

@@ -325,8 +325,16 @@ impl Ledger {
     }
 
     pub(super) fn unsettled(&self) -> Vec<Unsettled> {
-        let unsettled = self.sends.iter().filter(|send| send.is_unsettled());
-        unsettled
+        let unsettled = |ready: bool, echoes: bool| {
+            let is_such = move |send: &&Send| {
+                (send.fate == Fate::Ready) == ready && send.send.digest.is_some() == echoes
+            };
+            self.sends.iter().filter(|send| send.is_unsettled()).filter(is_such)
+        };
+        let doubtful = unsettled(false, true).chain(unsettled(false, false));
+        doubtful
+            .chain(unsettled(true, true))
+            .chain(unsettled(true, false))
             .map(|send| Unsettled {
                 send: send.send.clone(),
                 progress: match send.fate {

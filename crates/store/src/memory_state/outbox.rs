@@ -59,8 +59,11 @@ impl Outbox {
     }
 
     pub(super) fn unsettled(&self, max: usize) -> Vec<Unsettled> {
-        let unsettled = self.unsettled.iter().filter_map(|place| self.sends.get(place));
+        let mut unsettled: Vec<_> = self.unsettled.iter().filter_map(|place| self.sends.get(place)).collect();
+        // In their own order among their like.
+        unsettled.sort_by_key(|send| (send.fate == Fate::Ready, send.send.digest.is_none()));
         unsettled
+            .into_iter()
             .take(max)
             .map(|send| Unsettled {
                 send: send.send.clone(),

@@ -49,7 +49,7 @@ pub(super) fn unsettled(
     let sends = db
         .prepare_cached(
             "SELECT id, recipient, digest, body, state = 'doubt' AS in_doubt, until, attempts, once, echoed
-             FROM send WHERE workspace = ?1 AND settled_at IS NULL ORDER BY position",
+             FROM send WHERE workspace = ?1 AND settled_at IS NULL ORDER BY state, digest IS NULL, position",
         )?
         .query_map([workspace.0], |row| {
             let progress = match row.get("in_doubt")? {
