@@ -41,7 +41,7 @@ pub(crate) fn main() -> ExitCode {
         }
         Err(wrong) => {
             let wrong = Failure::Usage(UsageError(parse::explain(&wrong)));
-            Console::new(&OutputArgs::default()).failure(&wrong);
+            Console::new(&OutputArgs::default()).failure(&wrong, None);
             return wrong.exit().into();
         }
     };
@@ -50,11 +50,14 @@ pub(crate) fn main() -> ExitCode {
         Command::Dev(args) => &args.output,
     };
     let console = Console::new(output);
-    let done = log::start(output, &environment).map_err(Failure::Usage);
-    match done.and_then(|()| execute(command, &environment, console)) {
+    let (log, done) = match log::start(output, &environment) {
+        Ok(log) => (Some(log), execute(command, &environment, console)),
+        Err(wrong) => (None, Err(Failure::Usage(wrong))),
+    };
+    match done {
         Ok(()) | Err(Failure::Stopped) => Exit::Done.into(),
         Err(failure) => {
-            console.failure(&failure);
+            console.failure(&failure, log);
             failure.exit().into()
         }
     }

@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use tracing_appender::non_blocking::WorkerGuard;
+
 use super::args::{LogFormat, OutputArgs};
 use super::banner::Banner;
 use super::escape::{escape, one_line};
@@ -41,11 +43,15 @@ impl Console {
         }
     }
 
-    /// Says why the program ends.
-    pub(super) fn failure(self, failure: &Failure) {
+    /// Says why the program ends: the last line, after all that is in the log.
+    pub(super) fn failure(self, failure: &Failure, log: Option<WorkerGuard>) {
         let line = one_line(&failure.to_string(), 2000);
         match self.format {
-            LogFormat::Human => note(&format!("molecule-host: {line}\n")),
+            LogFormat::Human => {
+                drop(log);
+                note(&format!("molecule-host: {line}\n"));
+            }
+            // Part of the log, which is written when it is dropped.
             LogFormat::Json => tracing::error!(exit_code = failure.exit() as u8, "{line}"),
         }
     }

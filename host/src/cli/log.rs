@@ -4,6 +4,7 @@ mod format;
 
 use std::io::{self, IsTerminal};
 
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
 use self::format::Lines;
@@ -20,27 +21,31 @@ pub(super) const AGENT: &str = "molecule_host::agent";
 const OURS: [&str; 5] =
     ["molecule_host", "molecule_runtime", "molecule_gate", "molecule_store", "molecule_platform"];
 
-/// Writes what this process traces to standard error from now on.
+/// Writes what this process traces to standard error, until what comes back is dropped.
+///
+/// From a thread of its own: whoever reads slowly holds up nobody, a heartbeat least of all. He misses lines then.
 ///
 /// # Errors
 /// A filter in the variable that cannot be read.
-pub(super) fn start(output: &OutputArgs, environment: &Environment) -> Result<(), UsageError> {
+pub(super) fn start(output: &OutputArgs, environment: &Environment) -> Result<WorkerGuard, UsageError> {
     let terminal = io::stderr().is_terminal();
     let lines = match output.log_format {
         LogFormat::Human => Lines::human(terminal),
         LogFormat::Json => Lines::json(),
     };
+    let filter = filter(output, environment)?;
+    let (writer, written) = tracing_appender::non_blocking(io::stderr());
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter(output, environment)?)
+        .with_env_filter(filter)
         .with_ansi(terminal && environment.text("NO_COLOR").is_ok_and(|it| it.is_none()))
         // A standard error that nobody reads is no reason to panic.
         .log_internal_errors(false)
-        .with_writer(io::stderr)
+        .with_writer(writer)
         .event_format(lines)
         .finish();
     // There is one already only where somebody else has put it there; then he gets what we say.
     let _ = tracing::subscriber::set_global_default(subscriber);
-    Ok(())
+    Ok(written)
 }
 
 fn filter(output: &OutputArgs, environment: &Environment) -> Result<EnvFilter, UsageError> {
