@@ -25,6 +25,8 @@
 //! - Names of members are matched to the letter, and a trailing slash is another route.
 //! - Secrets are kept in clear, in a file that only its owner may read.
 //! - `PUT /workspaces/:id/instructions` is its own.
+//! - An agent that redirects a pushed message is followed within its origin only, and where its name leads is judged again
+//!   when the connection is made.
 //!
 //! Memory, approvals, checkpoints, schedules, uploads, plugins and budgets are not there yet: `404 page not found`.
 
@@ -90,7 +92,7 @@ impl Platform {
         .await?;
         let (stop, stopping) = watch::channel(false);
         let app = App::new(Parts {
-            http: tls::client()?,
+            http: tls::client(&config)?,
             events: events::Events::new(),
             rates: guard::RateWindows::default(),
             token_uses: tokens::TokenUses::default(),
