@@ -199,7 +199,8 @@ impl Caller {
     }
 }
 
-/// Says who sends a message to `target`, and checks that it is.
+/// Says who sends a message to `target`, and checks that it is; but whoever names the target itself is believed, as the
+/// platform does.
 ///
 /// Where the header that names the caller is missing, its token does. A token that is nobody's is refused even then:
 /// otherwise a workspace whose token was revoked would speak as the user.

@@ -52,7 +52,7 @@ pub(crate) fn asked(delegation: &Delegation, status: &str, now: i64) -> Activity
         source_id: Some(delegation.source.clone()),
         target_id: Some(delegation.target.clone()),
         method: Some(DELEGATE.to_owned()),
-        summary: Some(delegation.task.chars().take(200).collect()),
+        summary: Some(log::summary(&delegation.task)),
         status: Some(status.to_owned()),
         request_body: Some(Json::from(body)),
         ..log::row(&delegation.source, DELEGATION, now)

@@ -22,6 +22,11 @@ pub(crate) fn row(workspace: &str, activity_type: &str, now: i64) -> ActivityRow
     }
 }
 
+/// One line for people: the beginning of a text.
+pub(crate) fn summary(text: &str) -> String {
+    text.chars().take(200).collect()
+}
+
 /// What a row of a delegation has beside the rest.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Delegated {

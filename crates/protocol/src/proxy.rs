@@ -226,9 +226,8 @@ fn result_text(result: &Json) -> String {
 
 fn failure(status: u16, content_type: Option<&str>, body: &[u8]) -> ProxyFailure {
     let text = json::repair(body);
-    let members = Json::from_text(text.as_ref()).ok().filter(|value| value.as_object().is_some());
-    let flag =
-        |name: &str| members.as_ref().and_then(|it| it.at(&[name])?.parse::<bool>().ok()).unwrap_or_default();
+    let members = Json::object_in(body);
+    let flag = |name: &str| members.as_ref().is_some_and(|it| it.flag(name));
     let error = ErrorBody::read(body);
     let said = error.as_ref().map(|it| it.error.as_str());
     let kind = match (status, said) {

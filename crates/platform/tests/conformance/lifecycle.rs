@@ -318,7 +318,6 @@ async fn text_in_json_is_harmless_in_a_page() {
     let world = World::open().await;
     world.create(json!({ "name": "a", "role": "b", "external": true })).await;
     let id = world.get("/workspaces").expect(200).await[0]["id"].as_str().unwrap().to_owned();
-    world.post("/registry/register", &json!({ "id": id })).send().await;
     let put = world.call(Method::PUT, &format!("/workspaces/{id}/instructions"));
     put.body(json!({ "instructions": "<a> & b" }).to_string()).expect(200).await;
     let told = world.get(&format!("/workspaces/{id}/instructions/resolve")).send().await;
