@@ -1,7 +1,8 @@
 //! Where agents may be: which URLs may be registered, and which the platform calls.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 use crate::config::{Config, Environment};
@@ -25,8 +26,48 @@ pub(crate) async fn may_register(config: &Config, url: &str) -> Result<(), Strin
 /// # Errors
 /// Why it is refused.
 pub(crate) async fn may_call(config: &Config, url: &str) -> Result<(), String> {
-    let development = config.environment == Environment::Development;
-    judge(&parse(url)?, |address| callable(address, development, config.saas)).await
+    let callable = Callable::under(config);
+    judge(&parse(url)?, |address| callable.refuses(address)).await
+}
+
+/// Which addresses the platform calls. As a resolver it judges them where the connection is made: a name that
+/// [`may_call`] has judged may lead elsewhere a moment later.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Callable {
+    development: bool,
+    saas: bool,
+}
+
+impl Callable {
+    pub(crate) fn under(config: &Config) -> Self {
+        Self { development: config.environment == Environment::Development, saas: config.saas }
+    }
+
+    /// Why an address is not called; `None` if it is.
+    fn refuses(self, address: IpAddr) -> Option<&'static str> {
+        if address.is_unspecified() {
+            return Some("no address of a machine");
+        }
+        if is_link_local(address) {
+            return Some("a link-local address");
+        }
+        if address.is_loopback() && !self.development {
+            return Some("a loopback address, called in development only");
+        }
+        (is_private(address) && !self.development && !self.saas).then_some("a private address")
+    }
+}
+
+impl Resolve for Callable {
+    fn resolve(&self, name: Name) -> Resolving {
+        let callable = *self;
+        Box::pin(async move {
+            // The port of the URL takes the place of this one.
+            let addresses = resolve(name.as_str(), 0).await?;
+            judge_all(&addresses, |address| callable.refuses(address))?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
 }
 
 fn parse(url: &str) -> Result<Url, String> {
@@ -41,18 +82,27 @@ fn parse(url: &str) -> Result<Url, String> {
 async fn judge(url: &Url, refuses: impl Fn(IpAddr) -> Option<&'static str>) -> Result<(), String> {
     let addresses = match url.host() {
         None => return Err("the URL names no host".to_owned()),
-        Some(Host::Ipv4(address)) => vec![IpAddr::V4(address)],
-        Some(Host::Ipv6(address)) => vec![IpAddr::V6(address)],
-        Some(Host::Domain(name)) => {
-            let found = tokio::net::lookup_host((name, url.port_or_known_default().unwrap_or(80))).await;
-            let found = found.map_err(|error| format!("{name} cannot be resolved: {error}"))?;
-            found.map(|address| address.ip()).collect()
-        }
+        Some(Host::Ipv4(address)) => vec![SocketAddr::from((address, 0))],
+        Some(Host::Ipv6(address)) => vec![SocketAddr::from((address, 0))],
+        Some(Host::Domain(name)) => resolve(name, url.port_or_known_default().unwrap_or(80)).await?,
     };
+    judge_all(&addresses, refuses)
+}
+
+async fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    let found = tokio::net::lookup_host((name, port)).await;
+    Ok(found.map_err(|error| format!("{name} cannot be resolved: {error}"))?.collect())
+}
+
+fn judge_all(
+    addresses: &[SocketAddr],
+    refuses: impl Fn(IpAddr) -> Option<&'static str>,
+) -> Result<(), String> {
     if addresses.is_empty() {
         return Err("the host has no address".to_owned());
     }
-    match addresses.iter().find_map(|address| Some((address, refuses(address.to_canonical())?))) {
+    let mut addresses = addresses.iter().map(SocketAddr::ip);
+    match addresses.find_map(|address| Some((address, refuses(address.to_canonical())?))) {
         Some((address, why)) => Err(format!("{address} is {why}")),
         None => Ok(()),
     }
@@ -88,20 +138,6 @@ fn registrable(address: IpAddr, saas: bool) -> Option<&'static str> {
         return Some("an unassigned address");
     }
     (is_private(address) && !saas).then_some("a private address, which this platform does not allow")
-}
-
-/// Why an address is not called; `None` if it is.
-fn callable(address: IpAddr, development: bool, saas: bool) -> Option<&'static str> {
-    if address.is_unspecified() {
-        return Some("no address of a machine");
-    }
-    if is_link_local(address) {
-        return Some("a link-local address");
-    }
-    if address.is_loopback() && !development {
-        return Some("a loopback address, called in development only");
-    }
-    (is_private(address) && !development && !saas).then_some("a private address")
 }
 
 fn is_link_local(address: IpAddr) -> bool {
@@ -171,5 +207,16 @@ mod tests {
             ];
             assert_eq!(judged, expected, "{url}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_name_is_judged_again_where_the_connection_is_made() {
+        let resolve = async |environment| {
+            let config = Config { environment, ..Config::default() };
+            Callable::under(&config).resolve("localhost".parse().unwrap()).await.map(|found| found.count())
+        };
+        assert!(resolve(Environment::Development).await.unwrap() > 0);
+        let Err(refused) = resolve(Environment::Production).await else { panic!("a loopback address") };
+        assert!(refused.to_string().contains("in development only"), "{refused}");
     }
 }

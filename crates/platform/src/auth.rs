@@ -1,14 +1,17 @@
 //! Who may do what: the gates in front of the routes.
 //!
-//! A gate is an extractor. A handler gets the id in its path only from the gate it names in its signature, so that
-//! the signature says what is demanded, and a route cannot forget it.
+//! A gate is an extractor where the path says who is meant: a handler gets the id in its path only from the gate it names
+//! in its signature, so that the signature says what is demanded. Where a header or the body says it, the gate is a
+//! function, which the handler calls first.
 //!
 //! | gate | demands |
 //! | --- | --- |
 //! | [`Anyone`] | nothing |
 //! | [`Member`] | a token of the workspace in the path, or the admin's; in open development none, but never a wrong one |
 //! | [`Own`] | the same, and once the workspace has tokens one of its own |
-//! | [`Discoverer`] | once the calling workspace has tokens, one of them; nothing in open development |
+//! | [`Discoverer`], [`discoverer`] | once the calling workspace has tokens, one of them; nothing in open development |
+//! | [`caller`] | of a named caller other than the target, once it has tokens, one of them; else nothing, but never a wrong one |
+//! | [`Reader`] | anybody's token; in open development none, but never a wrong one |
 //! | [`Admin`] | the admin's token; without one set, any workspace's, or nothing while there is none; nothing in open development |
 //! | [`bootstrap`] | once the workspace in the body has tokens, one of them |
 
@@ -16,8 +19,9 @@ use std::collections::HashMap;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use molecule_protocol::{WORKSPACE_ID_HEADER, WorkspaceId};
+use molecule_store::rusqlite::Connection;
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -25,6 +29,8 @@ use crate::tokens::{self, Known};
 
 const MISSING: &str = "missing workspace auth token";
 const INVALID: &str = "invalid workspace auth token";
+const CALLER_MISSING: &str = "missing caller auth token";
+const CALLER_INVALID: &str = "invalid caller auth token";
 
 /// Everybody passes.
 pub(crate) struct Anyone {
@@ -52,8 +58,7 @@ impl FromRequestParts<App> for Member {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let (id, written) = path_id(parts, app).await?;
-        let shown = Shown::of(app, &parts.headers).await.map_err(unavailable)?;
-        match shown {
+        match Shown::of(app, &parts.headers).await? {
             Shown::Admin => {}
             Shown::Workspace(known) if known.workspace == id => {}
             Shown::Nothing if app.config.is_open() => {}
@@ -114,7 +119,7 @@ impl FromRequestParts<App> for Admin {
             return Ok(Self);
         }
         let set = app.config.admin_token.is_some();
-        if !set && !app.db.read(tokens::any_live).await? {
+        if !set && !app.db.read(tokens::any_live).await.map_err(ApiError::at_gate)? {
             return Ok(Self);
         }
         match Shown::of(app, &parts.headers).await? {
@@ -129,6 +134,51 @@ impl FromRequestParts<App> for Admin {
 /// The gate of register, heartbeat and update-card, whose workspace is named in the body.
 pub(crate) async fn bootstrap(app: &App, headers: &HeaderMap, workspace: &str) -> Result<(), ApiError> {
     own_token(app, headers, workspace, MISSING, INVALID).await
+}
+
+/// What a request showed to [`bootstrap`], for a route whose write makes the first token: of two first registers that
+/// pass the gate at once, one comes too late.
+pub(crate) struct Bootstrap(Option<[u8; 32]>);
+
+impl Bootstrap {
+    pub(crate) fn shown(headers: &HeaderMap) -> Self {
+        Self(bearer(headers).map(tokens::hash))
+    }
+
+    /// The gate once more, within the write.
+    pub(crate) fn judge(&self, connection: &Connection, workspace: &str) -> Result<(), ApiError> {
+        if tokens::live(connection, workspace)? == 0 {
+            return Ok(());
+        }
+        let Some(hash) = self.0 else { return Err(ApiError::unauthorized(MISSING)) };
+        match tokens::recognise(connection, hash)? {
+            Some(known) if known.workspace == workspace => Ok(()),
+            _ => Err(ApiError::unauthorized(INVALID)),
+        }
+    }
+}
+
+/// Whoever asks where a queued message stands: its sender, its target or the operator. Whether it is one of them is seen
+/// from the message.
+pub(crate) enum Reader {
+    /// The operator; in open development anybody.
+    Operator,
+    /// A workspace.
+    Workspace(String),
+}
+
+impl FromRequestParts<App> for Reader {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        match Shown::of(app, &parts.headers).await? {
+            Shown::Admin => Ok(Self::Operator),
+            Shown::Workspace(known) => Ok(Self::Workspace(known.workspace)),
+            Shown::Nothing if app.config.is_open() => Ok(Self::Operator),
+            Shown::Nothing => Err(ApiError::unauthorized(CALLER_MISSING)),
+            Shown::Nonsense => Err(ApiError::unauthorized(CALLER_INVALID)),
+        }
+    }
 }
 
 /// Who sends a message through the proxy.
@@ -149,13 +199,13 @@ impl Caller {
     }
 }
 
-/// Says who sends a message to `target`, and checks that it is.
+/// Says who sends a message to `target`, and checks that it is; but whoever names the target itself is believed, as the
+/// platform does.
 ///
 /// Where the header that names the caller is missing, its token does. A token that is nobody's is refused even then:
 /// otherwise a workspace whose token was revoked would speak as the user.
 pub(crate) async fn caller(app: &App, headers: &HeaderMap, target: &str) -> Result<Caller, ApiError> {
-    let (missing, invalid) = ("missing caller auth token", "invalid caller auth token");
-    let named = headers.get(WORKSPACE_ID_HEADER).and_then(|it| it.to_str().ok()).unwrap_or_default().trim();
+    let named = named(headers);
     if ["webhook:", "system:", "test:", "channel:"].iter().any(|prefix| named.starts_with(prefix)) {
         return Err(ApiError::forbidden("invalid caller ID"));
     }
@@ -163,14 +213,19 @@ pub(crate) async fn caller(app: &App, headers: &HeaderMap, target: &str) -> Resu
         return match Shown::of(app, headers).await? {
             Shown::Nothing | Shown::Admin => Ok(Caller::User),
             Shown::Workspace(known) => Ok(Caller::Workspace(known.workspace)),
-            Shown::Nonsense => Err(ApiError::unauthorized(invalid)),
+            Shown::Nonsense => Err(ApiError::unauthorized(CALLER_INVALID)),
         };
     }
     let named = normalise(named);
     if named != target {
-        own_token(app, headers, &named, missing, invalid).await?;
+        own_token(app, headers, &named, CALLER_MISSING, CALLER_INVALID).await?;
     }
     Ok(Caller::Workspace(named))
+}
+
+/// Whom a request names as its caller; empty if nobody.
+pub(crate) fn named(headers: &HeaderMap) -> &str {
+    headers.get(WORKSPACE_ID_HEADER).and_then(|it| it.to_str().ok()).unwrap_or_default().trim()
 }
 
 /// Passes if `workspace` has no live token, or if one of them is shown.
@@ -182,10 +237,12 @@ async fn own_token(
     invalid: &str,
 ) -> Result<(), ApiError> {
     let id = workspace.to_owned();
-    if app.db.read(move |connection| tokens::live(connection, &id)).await.map_err(unavailable)? == 0 {
+    let live =
+        app.db.read(move |connection| tokens::live(connection, &id)).await.map_err(ApiError::at_gate)?;
+    if live == 0 {
         return Ok(());
     }
-    match Shown::of(app, headers).await.map_err(unavailable)? {
+    match Shown::of(app, headers).await? {
         Shown::Workspace(known) if known.workspace == workspace => Ok(()),
         Shown::Nothing => Err(ApiError::unauthorized(missing)),
         Shown::Workspace(_) | Shown::Admin | Shown::Nonsense => Err(ApiError::unauthorized(invalid)),
@@ -209,7 +266,8 @@ impl Shown {
         if app.config.admin_token.as_ref().is_some_and(|admin| tokens::hash(admin.expose()) == hash) {
             return Ok(Self::Admin);
         }
-        match app.db.read(move |connection| tokens::recognise(connection, hash)).await? {
+        let known = app.db.read(move |connection| tokens::recognise(connection, hash)).await;
+        match known.map_err(ApiError::at_gate)? {
             Some(known) => {
                 app.token_uses.note(&known, app.now());
                 Ok(Self::Workspace(known))
@@ -242,16 +300,4 @@ async fn path_id(parts: &mut Parts, app: &App) -> Result<(String, String), ApiEr
 /// An id in the one form that the database holds.
 pub(crate) fn normalise(id: &str) -> String {
     id.parse::<WorkspaceId>().map_or_else(|_| id.to_owned(), |id| id.to_string())
-}
-
-/// The storage cannot say who is who: nobody passes.
-fn unavailable(error: ApiError) -> ApiError {
-    match error.status() {
-        StatusCode::INTERNAL_SERVER_ERROR => {
-            let refusal =
-                ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the platform cannot check tokens now");
-            refusal.with("code", "platform_unavailable")
-        }
-        _ => error,
-    }
 }

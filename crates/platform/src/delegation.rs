@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! pending ──▶ dispatched ──▶ completed | failed      the agent answered, or was not reached
-//!                       └──▶ queued                  it polls, or is busy: its answer comes as a message
+//!                       └──▶ queued                  it polls, or is busy
 //! ```
+//!
+//! The answer of an agent that polls comes as a message. One that was busy answers when the queue is taken out: then the
+//! row of the result becomes `completed`, and the row of the request stays `queued`.
 
 use axum::http::StatusCode;
 use molecule_protocol::json::Object;
@@ -49,7 +52,7 @@ pub(crate) fn asked(delegation: &Delegation, status: &str, now: i64) -> Activity
         source_id: Some(delegation.source.clone()),
         target_id: Some(delegation.target.clone()),
         method: Some(DELEGATE.to_owned()),
-        summary: Some(delegation.task.chars().take(200).collect()),
+        summary: Some(log::summary(&delegation.task)),
         status: Some(status.to_owned()),
         request_body: Some(Json::from(body)),
         ..log::row(&delegation.source, DELEGATION, now)
@@ -150,6 +153,22 @@ pub(crate) async fn end(app: &App, delegation: &Delegation, result: Ending) -> R
         })
         .await?;
     app.events.tell_of_row(&row);
+    Ok(())
+}
+
+/// The answer to a delegation that waited in the queue. A message that is none changes nothing.
+pub(crate) fn complete_queued(
+    connection: &Connection,
+    source: &str,
+    id: &str,
+    answer: &[u8],
+) -> Result<(), ApiError> {
+    let body = json!({ "text": answer_text(answer) }).to_string();
+    connection.execute(
+        "UPDATE activity SET status = 'completed', summary = 'delegation completed', response_body = ?
+         WHERE workspace_id = ? AND delegation_id = ? AND method = ? AND status = 'queued'",
+        params![body, source, id, DELEGATE_RESULT],
+    )?;
     Ok(())
 }
 

@@ -96,6 +96,30 @@ impl ApiError {
     pub(crate) fn text(&self) -> &str {
         &self.error
     }
+
+    /// True if it is the storage that failed, and nothing that was asked for.
+    pub(crate) fn is_of_storage(&self) -> bool {
+        self.store.is_some()
+    }
+
+    /// At a gate: if the storage cannot say who is who, nobody passes.
+    pub(crate) fn at_gate(self) -> Self {
+        match self.store {
+            Some(store) => {
+                let refusal =
+                    Self::new(StatusCode::SERVICE_UNAVAILABLE, "the platform cannot check tokens now");
+                Self { store: Some(store), ..refusal.with("code", "platform_unavailable") }
+            }
+            None => self,
+        }
+    }
+
+    /// Says in the log what the storage said. An error that becomes an answer is logged then.
+    pub(crate) fn log(&self) {
+        if let Some(store) = &self.store {
+            tracing::error!(error = %store, "{}", self.error);
+        }
+    }
 }
 
 impl From<StoreError> for ApiError {
@@ -127,9 +151,9 @@ impl<T> StoreText<T> for Result<T, ApiError> {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        self.log();
         let mut body = self.extra;
         if let Some(store) = &self.store {
-            tracing::error!(error = %store, "{}", self.error);
             body.insert("detail".to_owned(), store.to_string().into());
         }
         body.insert("error".to_owned(), self.error.into());

@@ -8,6 +8,11 @@ use tokio::sync::broadcast;
 
 use molecule_protocol::ActivityRow;
 
+/// Tokens were revoked. A stream that one of them opened ends.
+pub(crate) const TOKENS_REVOKED: &str = "TOKENS_REVOKED";
+/// A workspace was removed, and its tokens with it.
+pub(crate) const WORKSPACE_REMOVED: &str = "WORKSPACE_REMOVED";
+
 /// One thing that happened.
 #[derive(Debug, Serialize)]
 pub(crate) struct Event {

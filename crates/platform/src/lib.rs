@@ -1,7 +1,7 @@
 //! A Molecule AI platform on one's own machine: for developing agents, and for tests.
 //!
-//! It speaks to hosts, agents and operators as the real one does: the same routes, status codes, error bodies, checks and
-//! their order. It keeps everything in one SQLite file, or in memory. What it does not do: start containers, bill,
+//! It speaks to hosts, agents and operators as the real one does. The routes that it has answer with the same status
+//! codes, error bodies, checks and their order. It keeps everything in one SQLite file, or in memory. What it does not do: start containers, bill,
 //! or hold many people apart. It listens on the loopback interface, and refuses requests that a foreign web page makes a
 //! browser send, because in development whoever reaches it is its admin.
 //!
@@ -25,8 +25,11 @@
 //! - Names of members are matched to the letter, and a trailing slash is another route.
 //! - Secrets are kept in clear, in a file that only its owner may read.
 //! - `PUT /workspaces/:id/instructions` is its own.
+//! - An agent that redirects a pushed message is followed within its origin only, and where its name leads is judged again
+//!   when the connection is made.
 //!
-//! Memory, approvals, checkpoints, schedules, uploads, plugins and budgets are not there yet: `404 page not found`.
+//! Not there yet (`404 page not found`) are the routes of memory, approvals, checkpoints, schedules, uploads, plugins,
+//! budgets, `hibernate`, `session-search`, `model`, `/org/*`, `/events`, `/ws` and the MCP bridge.
 
 mod a2a;
 mod agent_url;
@@ -90,7 +93,7 @@ impl Platform {
         .await?;
         let (stop, stopping) = watch::channel(false);
         let app = App::new(Parts {
-            http: tls::client()?,
+            http: tls::client(&config)?,
             events: events::Events::new(),
             rates: guard::RateWindows::default(),
             token_uses: tokens::TokenUses::default(),

@@ -22,6 +22,11 @@ pub(crate) fn row(workspace: &str, activity_type: &str, now: i64) -> ActivityRow
     }
 }
 
+/// One line for people: the beginning of a text.
+pub(crate) fn summary(text: &str) -> String {
+    text.chars().take(200).collect()
+}
+
 /// What a row of a delegation has beside the rest.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Delegated {
@@ -37,6 +42,9 @@ pub(crate) fn insert(connection: &Connection, row: &ActivityRow) -> Result<(), A
 }
 
 /// Writes a row of a delegation.
+///
+/// Rows are ordered by `seq` and chosen by `created_at`, so the two must agree: a row whose turn to be written came late, or
+/// that a clock set back stamped, is no older than the one before it.
 pub(crate) fn insert_delegated(
     connection: &Connection,
     row: &ActivityRow,
@@ -48,7 +56,9 @@ pub(crate) fn insert_delegated(
             "INSERT INTO activity (id, workspace_id, activity_type, source_id, target_id, method, summary, duration_ms,
                  status, error_detail, created_at, request_body, response_body, tool_trace, delegation_id,
                  idempotency_key, by_platform)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+                 max(?11, coalesce((SELECT created_at FROM activity WHERE workspace_id = ?2 ORDER BY seq DESC LIMIT 1), ?11)),
+                 ?12, ?13, ?14, ?15, ?16, ?17)",
         )?
         .execute(params![
             row.id,
@@ -151,4 +161,31 @@ pub(crate) fn list(
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(values), read)?.collect::<Result<_, _>>()?;
     Ok(Some(rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::SCHEMA;
+
+    #[test]
+    fn a_row_is_never_older_than_the_one_before_it() {
+        // Otherwise a reader that goes back page by page with before_ts misses a row.
+        let connection = Connection::open_in_memory().unwrap();
+        SCHEMA.migrations.iter().for_each(|step| connection.execute_batch(step).unwrap());
+        for id in ["a", "b"] {
+            let sql = "INSERT INTO workspace (id, name, tier, status, runtime, created_at, updated_at)
+                       VALUES (?1, ?1, 1, 'online', 'external', 0, 0)";
+            connection.execute(sql, [id]).unwrap();
+        }
+        for (workspace, now) in [("a", 20), ("b", 5), ("a", 10), ("a", 30)] {
+            insert(&connection, &row(workspace, "agent_log", now)).unwrap();
+        }
+        let times = |workspace| {
+            let rows = list(&connection, workspace, &Query { limit: 10, ..Query::default() }, 0).unwrap();
+            let rows = rows.unwrap();
+            rows.iter().map(|row| row.created_at.unwrap().as_microsecond()).collect::<Vec<_>>()
+        };
+        assert_eq!((times("a"), times("b")), (vec![30, 20, 20], vec![5]));
+    }
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::builder::FalseyValueParser;
 use clap::{Parser, ValueEnum};
 use molecule_platform::{Config, Environment, Platform, StartError};
 use molecule_protocol::{BearerToken, PlatformUrl};
@@ -37,7 +38,13 @@ struct Args {
     in_memory: bool,
 
     /// How much to demand of callers
-    #[arg(long = "env", env = "MOLECULE_ENV", default_value = "development", value_name = "ENV")]
+    #[arg(
+        long = "env",
+        env = "MOLECULE_ENV",
+        default_value = "development",
+        ignore_case = true,
+        value_name = "ENV"
+    )]
     environment: Demands,
 
     /// A file with the admin token; operators must show it then
@@ -65,11 +72,11 @@ struct Args {
     org_id: Option<String>,
 
     /// Allow agents at private addresses to register for push
-    #[arg(long, env = "MOLECULE_PLATFORM_SAAS")]
+    #[arg(long, env = "MOLECULE_PLATFORM_SAAS", value_parser = FalseyValueParser::new())]
     saas: bool,
 
     /// Hand out test tokens outside development, too
-    #[arg(long, env = "MOLECULE_ENABLE_TEST_TOKENS")]
+    #[arg(long, env = "MOLECULE_ENABLE_TEST_TOKENS", value_parser = FalseyValueParser::new())]
     test_tokens: bool,
 
     /// Requests a minute from one address; not counted in development without an admin token
@@ -139,7 +146,7 @@ fn config(args: Args) -> anyhow::Result<Config> {
         hosts: args.hosts,
         origins: args.origins,
         external_url: args.external_url,
-        org_id: args.org_id,
+        org_id: args.org_id.filter(|id| !id.is_empty()),
         saas: args.saas,
         test_tokens: args.test_tokens,
         rate_limit: args.rate_limit,

@@ -71,7 +71,7 @@ fn never_came_up(connection: &Connection, config: &Config, now: i64) -> Result<L
 fn forget(connection: &Connection, config: &Config, now: i64) -> Result<(), StoreError> {
     let since = now.saturating_sub(micros(config.retention));
     connection.execute("DELETE FROM activity WHERE created_at < ?", [since])?;
-    connection.execute("DELETE FROM queue WHERE updated_at < ? AND status <> 'queued'", [since])?;
+    connection.execute("DELETE FROM queue WHERE updated_at < ?", [since])?;
     Ok(())
 }
 

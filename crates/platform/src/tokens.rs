@@ -48,18 +48,20 @@ pub(crate) fn revoke_all(connection: &Connection, workspace: &str, now: i64) -> 
     Ok(())
 }
 
-/// How many live tokens a workspace has. A removed workspace has none, whatever was minted since.
+/// The live tokens, for `FROM`; more conditions may follow. A removed workspace has none.
+pub(crate) const LIVE: &str = "token JOIN workspace ON workspace.id = token.workspace_id
+    WHERE revoked_at IS NULL AND status <> 'removed'";
+
+/// How many live tokens a workspace has.
 pub(crate) fn live(connection: &Connection, workspace: &str) -> Result<i64, ApiError> {
-    let sql = "SELECT count(*) FROM token JOIN workspace ON workspace.id = token.workspace_id
-               WHERE token.workspace_id = ? AND revoked_at IS NULL AND status <> 'removed'";
-    Ok(connection.query_row(sql, [workspace], |row| row.get(0))?)
+    let sql = format!("SELECT count(*) FROM {LIVE} AND workspace_id = ?");
+    Ok(connection.query_row(&sql, [workspace], |row| row.get(0))?)
 }
 
 /// True if any workspace has a live token.
 pub(crate) fn any_live(connection: &Connection) -> Result<bool, ApiError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM token JOIN workspace ON workspace.id = token.workspace_id
-               WHERE revoked_at IS NULL AND status <> 'removed')";
-    Ok(connection.query_row(sql, [], |row| row.get(0))?)
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM {LIVE})");
+    Ok(connection.query_row(&sql, [], |row| row.get(0))?)
 }
 
 /// A live token, recognised.
@@ -71,10 +73,9 @@ pub(crate) struct Known {
 
 /// Recognises a live token.
 pub(crate) fn recognise(connection: &Connection, hash: [u8; 32]) -> Result<Option<Known>, ApiError> {
-    let sql = "SELECT token.id, workspace_id FROM token JOIN workspace ON workspace.id = token.workspace_id
-               WHERE hash = ? AND revoked_at IS NULL AND status <> 'removed'";
+    let sql = format!("SELECT token.id, workspace_id FROM {LIVE} AND hash = ?");
     let known =
-        connection.query_row(sql, [hash], |row| Ok(Known { id: row.get(0)?, workspace: row.get(1)? }));
+        connection.query_row(&sql, [hash], |row| Ok(Known { id: row.get(0)?, workspace: row.get(1)? }));
     Ok(known.optional()?)
 }
 

@@ -1,7 +1,7 @@
 //! The program: what it says and exits with.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -55,6 +55,49 @@ fn it_says_where_it_listens_and_ends_well_when_told_to() {
     let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(told.success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn settings_in_the_environment_are_read_as_people_write_them() {
+    let start = |variables: &[(&str, &str)]| {
+        let mut child = program(&["--listen", "127.0.0.1:0", "--in-memory"])
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        let at = said.split_once("http://").map(|(_, rest)| rest.split(' ').next().unwrap().to_owned());
+        (child, at.unwrap_or_else(|| panic!("{variables:?} is refused")), said)
+    };
+    let ask = |at: &str, path: &str| {
+        let mut stream = std::net::TcpStream::connect(at).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        std::io::read_to_string(stream).unwrap()
+    };
+    let token = "/admin/workspaces/00000000-0000-4000-8000-000000000000/test-token";
+    for (switch, answer) in
+        [("1", "workspace not found"), ("true", "workspace not found"), ("0", "not found")]
+    {
+        let (mut child, at, said) = start(&[
+            ("MOLECULE_ENV", "Production"),
+            ("MOLECULE_ENABLE_TEST_TOKENS", switch),
+            ("MOLECULE_PLATFORM_SAAS", switch),
+        ]);
+        assert!(said.contains("credentials are asked for"), "{said}");
+        let answered = ask(&at, token);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(answered.contains(&format!(r#""error":"{answer}""#)), "{switch}: {answered}");
+    }
+    // An empty organisation is none.
+    let (mut child, at, said) = start(&[("MOLECULE_ENV", "Development"), ("MOLECULE_ORG_ID", "")]);
+    let answered = ask(&at, "/workspaces");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(said.contains("no credentials") && answered.starts_with("HTTP/1.1 200"), "{said} {answered}");
 }
 
 #[test]

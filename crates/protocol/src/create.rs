@@ -1,9 +1,11 @@
-//! `POST /workspaces`, `PATCH /workspaces/:id` and what they answer: the operator's side of a workspace's life.
+//! `POST /workspaces` and what it answers: how an operator makes a workspace.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::json::null_is_default;
 use crate::token::{self, BearerToken};
 use crate::workspace::Status;
 
@@ -52,14 +54,32 @@ pub struct CreateRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_limit: Option<i64>,
     /// Its secrets.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub secrets: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "FirstSecrets::is_empty")]
+    pub secrets: FirstSecrets,
     /// Messages it may have in hand at once; 0 or less is 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_concurrent_tasks: Option<i64>,
     /// Where it stands on the canvas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canvas: Option<Place>,
+}
+
+/// The secrets that a workspace is made with, by name. Printing shows the names only.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FirstSecrets(pub BTreeMap<String, String>);
+
+impl FirstSecrets {
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for FirstSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// A place on the canvas.
@@ -125,5 +145,15 @@ mod tests {
         let connection: Connection = serde_json::from_str(body).unwrap();
         assert_eq!(connection.auth_token, None);
         assert!(serde_json::to_string(&connection).unwrap().contains(r#""auth_token":"""#));
+    }
+
+    #[test]
+    fn the_secrets_of_a_new_workspace_are_not_printed_and_may_be_null() {
+        let read = |body: &str| serde_json::from_str::<CreateRequest>(body).unwrap();
+        let request = read(r#"{"name":"a","secrets":{"K":"hunter2"}}"#);
+        let printed = format!("{request:?}");
+        assert!(printed.contains('K') && !printed.contains("hunter2"), "{printed}");
+        assert_eq!(serde_json::to_string(&request).unwrap(), r#"{"name":"a","secrets":{"K":"hunter2"}}"#);
+        assert_eq!(read(r#"{"name":"a","secrets":null}"#), read(r#"{"name":"a"}"#));
     }
 }

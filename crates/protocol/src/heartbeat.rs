@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
+use crate::json::null_is_default;
 use crate::token::{self, BearerToken};
 
 /// The `runtime_state` of an agent that does not come back by itself. A healthy one says the empty text: with any
@@ -13,12 +14,13 @@ pub const WEDGED: &str = "wedged";
 /// The most characters of `current_task`.
 pub const CURRENT_TASK_CHARS: usize = 200;
 
-/// What a host says. It replaces all figures: an absent member is a zero, not "as before".
+/// What a host says. It replaces all figures but `monthly_spend`: an absent member is a zero, not "as before".
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HeartbeatRequest {
     /// The workspace's id.
     pub workspace_id: String,
-    /// Failed runs of all runs, 0 to 1. From 0.5 on the workspace is degraded, below 0.1 healthy again.
+    /// Failed runs of all runs, 0 to 1. From 0.5 on an online workspace is degraded; below 0.1, and with an empty
+    /// `runtime_state`, it is healthy again. Neither where the capability `status_mgmt` is announced.
     #[serde(default, deserialize_with = "null_is_default")]
     pub error_rate: f64,
     /// One line about the last failure. Operators read it: no secret may be in it.
@@ -77,13 +79,6 @@ pub struct HeartbeatResponse {
 /// at most [`CURRENT_TASK_CHARS`] characters.
 pub fn clip(text: &str) -> String {
     text.chars().filter(|it| *it != '\0').take(CURRENT_TASK_CHARS).collect()
-}
-
-/// The platform reads `null` as the zero of a member.
-fn null_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 fn is_zero(number: &i64) -> bool {

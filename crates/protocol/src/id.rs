@@ -18,11 +18,6 @@ impl WorkspaceId {
     pub fn random() -> Self {
         Self(Uuid::new_v4())
     }
-
-    /// The id as a UUID.
-    pub fn as_uuid(&self) -> Uuid {
-        self.0
-    }
 }
 
 impl FromStr for WorkspaceId {

@@ -1,6 +1,6 @@
 //! What a row of the activity log is to the workspace that reads it: a message, an echo, or nothing.
 
-use crate::a2a::{self, Content, Message, Part};
+use crate::a2a::{Message, Part};
 use crate::activity::{A2A_RECEIVE, ActivityRow, CHAT_UPLOAD_RECEIVE, NOTIFY};
 use crate::id::{PeerId, WorkspaceId};
 use crate::json::Json;
@@ -152,17 +152,10 @@ fn from_data(data: &Json) -> Option<Message> {
     Some(message)
 }
 
-/// The files among `parts`.
-pub fn files(parts: &[Part]) -> impl Iterator<Item = &a2a::FileContent> {
-    parts.iter().filter_map(|part| match &part.content {
-        Content::File(file) => Some(file),
-        _ => None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::a2a::Content;
 
     const OWN: &str = "3d6f0a52-8f0e-4a37-9a5e-0d4f4c1f9b11";
     const PEER: &str = "7c1e2b9a-1111-4222-8333-444455556666";
@@ -207,7 +200,8 @@ mod tests {
             assert_eq!(message.message.message_id.as_deref(), Some("m"));
             assert_eq!(message.delegation_id().as_deref(), Some("d"));
             assert!(!message.is_reply());
-            assert_eq!(files(&message.message.parts).next().unwrap().uri.as_deref(), Some("workspace:/f"));
+            let Content::File(file) = &message.message.parts[1].content else { panic!("a file") };
+            assert_eq!(file.uri.as_deref(), Some("workspace:/f"));
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 /// The members of a JSON object. Of two members of one name the last counts.
@@ -25,6 +25,11 @@ impl Json {
     /// Where `text` is not JSON.
     pub fn from_text(text: impl Into<String>) -> Result<Self, serde_json::Error> {
         RawValue::from_string(text.into()).map(Self)
+    }
+
+    /// The object that a body holds, if it holds one; see [`repair`].
+    pub fn object_in(body: &[u8]) -> Option<Self> {
+        Self::from_text(repair(body).as_ref()).ok().filter(|value| value.as_object().is_some())
     }
 
     /// The value that `value` serialises to.
@@ -81,6 +86,11 @@ impl Json {
         };
         (!value.is_null()).then_some(value)
     }
+
+    /// True if the value is an object with a member of that name that is `true`.
+    pub fn flag(&self, name: &str) -> bool {
+        self.at(&[name]).is_some_and(|it| it.get() == "true")
+    }
 }
 
 impl From<&str> for Json {
@@ -127,6 +137,13 @@ impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.get())
     }
+}
+
+/// For `#[serde(deserialize_with)]`: the platform reads `null` as the zero of a member.
+pub(crate) fn null_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// A body that came over the wire, made safe to parse: invalid UTF-8 and the escapes of unpaired surrogates, which
@@ -204,6 +221,10 @@ mod tests {
         for path in [&["id"][..], &["params", "x"], &["params", "message", "role", "deeper"]] {
             assert_eq!(json.at(path), None, "{path:?}");
         }
+        let json = Json::object_in(br#"{"on":true,"off":false,"word":"true","nothing":null}"#).unwrap();
+        let set = ["on", "off", "word", "nothing", "absent"].map(|name| json.flag(name));
+        assert_eq!(set, [true, false, false, false, false]);
+        assert_eq!((Json::object_in(b"[true]"), Json::object_in(b"{")), (None, None));
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub use notify::{Attachment, NotifyRequest};
 pub use platform_url::{InvalidPlatformUrl, PlatformUrl};
 pub use proxy::{Delivery, ProxyAnswer, ProxyFailure, Retry};
 pub use register::{DeliveryMode, RegisterRequest, RegisterResponse};
-pub use rpc::{RpcError, RpcRequest, RpcResponse};
+pub use rpc::RpcRequest;
 pub use secrets::{SecretValue, Secrets};
 pub use state::{StateAnswer, StateResponse};
 pub use token::{BearerToken, InvalidToken};

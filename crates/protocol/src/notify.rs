@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::json::null_is_default;
+
 /// What is said. Two of the same are shown twice: the platform does not recognise copies.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotifyRequest {
     /// The text; not empty.
     pub message: String,
     /// Files to show with it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
 }
 
@@ -27,4 +29,15 @@ pub struct Attachment {
     /// Its length in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_attachments_may_be_written_as_null() {
+        let request: NotifyRequest = serde_json::from_str(r#"{"message":"hi","attachments":null}"#).unwrap();
+        assert_eq!(serde_json::to_string(&request).unwrap(), r#"{"message":"hi"}"#);
+    }
 }

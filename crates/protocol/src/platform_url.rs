@@ -39,16 +39,6 @@ impl PlatformUrl {
         self.0.origin().ascii_serialization()
     }
 
-    /// True if the host is this machine: `localhost`, `127.0.0.0/8` or `::1`.
-    pub fn is_loopback(&self) -> bool {
-        match self.0.host() {
-            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        }
-    }
-
     /// True for `https`.
     pub fn is_encrypted(&self) -> bool {
         self.0.scheme() == "https"

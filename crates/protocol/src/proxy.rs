@@ -91,11 +91,12 @@ pub enum FailureKind {
     Restarting,
     /// 503: the peer is busy, and probably has the message.
     Busy,
-    /// 502 to 504 without a word of the platform's: a proxy before it, which may or may not have passed the message on.
+    /// 5xx without a word of the platform's: it broke, or a proxy before it, which may or may not have passed the message
+    /// on.
     Gateway,
     /// Not the platform's answer: the organisation id or the Origin is wrong.
     Misrouted,
-    /// Any other status: the peer's own.
+    /// Any other refusal: the peer's own; with a 5xx perhaps the platform's.
     Remote,
 }
 
@@ -129,7 +130,9 @@ impl ProxyFailure {
         use FailureKind::*;
         match self.kind {
             AnswerLost { delivered: true } => Delivery::Yes,
-            // The peer itself spoke: it saw the message and refused it, or broke over it.
+            // The platform breaks in words of its own, too, and then nobody knows how far it came.
+            Remote if self.status >= 500 => Delivery::Unknown,
+            // The peer itself spoke: it saw the message and refused it.
             Remote => Delivery::Yes,
             AnswerLost { delivered: false } | Busy | Gateway => Delivery::Unknown,
             Invalid | Unauthorized | OverBudget | Forbidden | NotFound | RateLimited | Internal
@@ -223,15 +226,14 @@ fn result_text(result: &Json) -> String {
 
 fn failure(status: u16, content_type: Option<&str>, body: &[u8]) -> ProxyFailure {
     let text = json::repair(body);
-    let members = Json::from_text(text.as_ref()).ok().filter(|value| value.as_object().is_some());
-    let flag =
-        |name: &str| members.as_ref().and_then(|it| it.at(&[name])?.parse::<bool>().ok()).unwrap_or_default();
+    let members = Json::object_in(body);
+    let flag = |name: &str| members.as_ref().is_some_and(|it| it.flag(name));
     let error = ErrorBody::read(body);
     let said = error.as_ref().map(|it| it.error.as_str());
     let kind = match (status, said) {
         _ if (300..=399).contains(&status) => FailureKind::Misrouted,
         (429, _) => FailureKind::RateLimited,
-        (502..=504, None) if members.is_none() => FailureKind::Gateway,
+        (500..=599, None) if members.is_none() => FailureKind::Gateway,
         _ if is_misrouted(content_type, body) => FailureKind::Misrouted,
         (400, _) => FailureKind::Invalid,
         (401, _) => FailureKind::Unauthorized,
@@ -342,7 +344,15 @@ mod tests {
             (429, r#"{"error":"rate limit exceeded","retry_after":0}"#, RateLimited, Delivery::No, after(1)),
             (429, "<html>", RateLimited, Delivery::No, after(1)),
             (500, r#"{"error":"lookup failed"}"#, Internal, Delivery::No, Retry::Once),
-            (500, r#"{"error":"my database is gone"}"#, Remote, Delivery::Yes, Retry::Never),
+            (500, r#"{"error":"my database is gone"}"#, Remote, Delivery::Unknown, Retry::Never),
+            (500, "", Gateway, Delivery::Unknown, Retry::Never),
+            (
+                503,
+                r#"{"error":"the platform cannot check tokens now","code":"platform_unavailable"}"#,
+                Remote,
+                Delivery::Unknown,
+                Retry::Never,
+            ),
             (
                 502,
                 r#"{"error":"failed to reach workspace agent"}"#,

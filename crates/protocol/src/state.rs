@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error_body::NotFound;
-use crate::json::{self, Json};
+use crate::json::Json;
 use crate::workspace::Status;
 
 /// What the platform answers, under 200 or, for what is gone, 404.
@@ -41,10 +41,9 @@ pub enum StateAnswer {
 /// What an answer to a state poll means. Has an answer for everything and errs on the side of working on: only what
 /// says plainly that the workspace is gone ends it.
 pub fn classify(status: u16, body: &[u8]) -> StateAnswer {
-    let members = members(body);
+    let members = Json::object_in(body);
     let word = members.as_ref().and_then(|it| it.at(&["status"])?.as_text());
-    let flag =
-        |name: &str| members.as_ref().and_then(|it| it.at(&[name])?.parse::<bool>().ok()).unwrap_or_default();
+    let flag = |name: &str| members.as_ref().is_some_and(|it| it.flag(name));
     match status {
         200..=299 if members.is_none() => StateAnswer::Misrouted,
         200..=299 => match word.as_deref().map(Status::from_word) {
@@ -75,7 +74,7 @@ pub enum Existence {
 
 /// Tells a revoked token from a removed workspace.
 pub fn probe(status: u16, body: &[u8]) -> Existence {
-    let word = || members(body).and_then(|it| it.at(&["status"])?.as_text());
+    let word = || Json::object_in(body).and_then(|it| it.at(&["status"])?.as_text());
     match status {
         410 => Existence::Removed,
         200 => match word() {
@@ -89,10 +88,6 @@ pub fn probe(status: u16, body: &[u8]) -> Existence {
         },
         _ => Existence::Unclear,
     }
-}
-
-fn members(body: &[u8]) -> Option<Json> {
-    Json::from_text(json::repair(body).as_ref()).ok().filter(|value| value.as_object().is_some())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use molecule_protocol::json::Object;
 use molecule_protocol::{Json, Message};
 
 use crate::error::ApiError;
+use crate::log;
 
 /// A JSON-RPC call, as it is forwarded and logged.
 #[derive(Debug, Clone)]
@@ -43,7 +44,7 @@ impl Envelope {
     /// One line for people.
     pub(crate) fn summary(&self) -> Option<String> {
         let text = self.message.as_ref()?.text();
-        (!text.is_empty()).then(|| text.chars().take(200).collect())
+        (!text.is_empty()).then(|| log::summary(&text))
     }
 }
 

@@ -17,6 +17,9 @@ const MOST_ANSWERED: usize = 10 * 1024 * 1024;
 /// The longest that one agent waits for another.
 const AGENT_CEILING: Duration = Duration::from_secs(30 * 60);
 
+/// The longest silence that an agent can ask for: a day, in seconds.
+const LONGEST_IDLE: u64 = 24 * 60 * 60;
+
 /// How a post went.
 #[derive(Debug)]
 pub(crate) enum Sent {
@@ -45,7 +48,8 @@ impl fmt::Display for Sent {
 pub(crate) async fn forward(app: &App, record: &Record, body: &Json, from_agent: bool) -> Sent {
     let said = record.metadata.as_ref().and_then(|it| it.idle_timeout_seconds);
     let said = said.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0);
-    let idle = said.map_or(app.config.a2a_idle_timeout, Duration::from_secs);
+    let said = said.map(|seconds| Duration::from_secs(seconds.min(LONGEST_IDLE)));
+    let idle = said.unwrap_or(app.config.a2a_idle_timeout);
     let mut events = app.events.listen();
     let mut post = std::pin::pin!(post(app, &record.shown.url, body));
     let mut deadline = Instant::now() + idle;
@@ -70,7 +74,9 @@ async fn post(app: &App, url: &str, body: &Json) -> Sent {
         app.http.post(url).header(header::CONTENT_TYPE, "application/json").body(body.get().to_owned());
     let mut response = match request.send().await {
         Ok(response) => response,
-        Err(error) if error.is_connect() || error.is_builder() => return Sent::Unreachable(reason(&error)),
+        Err(error) if error.is_connect() || error.is_builder() || error.is_redirect() => {
+            return Sent::Unreachable(reason(&error));
+        }
         Err(error) => return Sent::Busy(reason(&error)),
     };
     let status = response.status();

@@ -43,7 +43,7 @@ pub(crate) async fn deliver(
     let envelope = Envelope::read(body)?;
     let record = record.filter(|record| !record.is_removed()).ok_or_else(ApiError::no_workspace)?;
     if record.polls() {
-        let row = received(app, caller, &record, &envelope);
+        let row = received(caller.id(), record.id(), &envelope, app.now());
         write(app, caller, row).await?;
         return Ok(Outcome::QueuedPoll { method: envelope.method.unwrap_or_default() });
     }
@@ -78,7 +78,8 @@ async fn push(app: &App, caller: &Caller, record: &Record, envelope: Envelope) -
     let began = tokio::time::Instant::now();
     let sent = forward::forward(app, record, &envelope.body, matches!(caller, Caller::Workspace(_))).await;
     let took = i64::try_from(began.elapsed().as_millis()).ok();
-    let mut row = ActivityRow { duration_ms: took, ..received(app, caller, record, &envelope) };
+    let mut row =
+        ActivityRow { duration_ms: took, ..received(caller.id(), record.id(), &envelope, app.now()) };
     match &sent {
         Sent::Answered { status, body } if status.is_success() => {
             row.response_body = Json::from_text(String::from_utf8_lossy(body)).ok();
@@ -90,7 +91,10 @@ async fn push(app: &App, caller: &Caller, record: &Record, envelope: Envelope) -
             row.error_detail = Some(failed.to_string());
         }
     }
-    write(app, caller, row).await?;
+    // What became of the message is known, and its sender must learn it even where it cannot be written down.
+    if let Err(error) = write(app, caller, row).await {
+        error.log();
+    }
     let bad_gateway = |text| ApiError::new(StatusCode::BAD_GATEWAY, text);
     match sent {
         Sent::Answered { status, body } if status.is_success() => Ok(Outcome::Answered { status, body }),
@@ -119,14 +123,14 @@ fn agent_error(status: StatusCode, body: &[u8]) -> String {
 }
 
 /// The row that says that a message came.
-fn received(app: &App, caller: &Caller, record: &Record, envelope: &Envelope) -> ActivityRow {
+fn received(source: Option<&str>, target: &str, envelope: &Envelope, now: i64) -> ActivityRow {
     ActivityRow {
-        source_id: caller.id().map(str::to_owned),
-        target_id: Some(record.id().to_owned()),
+        source_id: source.map(str::to_owned),
+        target_id: Some(target.to_owned()),
         method: envelope.method.clone(),
         summary: envelope.summary(),
         request_body: Some(envelope.body.clone()),
-        ..log::row(record.id(), A2A_RECEIVE, app.now())
+        ..log::row(target, A2A_RECEIVE, now)
     }
 }
 
@@ -140,7 +144,8 @@ async fn write(app: &App, caller: &Caller, row: ActivityRow) -> Result<(), ApiEr
             log::insert(connection, &written)
         })
         .await
-        .or_text("failed to store message")?;
+        // The platform's word for a failure after which the message is certainly nowhere.
+        .or_text("failed to create proxy request")?;
     app.events.tell_of_row(&row);
     Ok(())
 }

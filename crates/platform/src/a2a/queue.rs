@@ -1,5 +1,6 @@
 //! Messages for agents that were busy. Each heartbeat of an agent with room to spare takes the oldest one out.
 
+use molecule_protocol::{ActivityRow, Json};
 use molecule_store::StoreError;
 use molecule_store::rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -9,6 +10,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::records::{self, Record};
+use crate::{delegation, log};
 
 /// Times a message is tried.
 const MOST_ATTEMPTS: i64 = 5;
@@ -98,7 +100,31 @@ pub(crate) fn recover(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Takes the oldest message of an agent out and posts it, in the background. Its answer reaches nobody.
+/// Moves what waits for an agent into its log, from where it fetches its messages now; gives back the rows.
+pub(crate) fn hand_over(
+    connection: &Connection,
+    target: &str,
+    now: i64,
+) -> Result<Vec<ActivityRow>, ApiError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, source_id, body FROM queue WHERE workspace_id = ? AND status = 'queued' ORDER BY seq",
+    )?;
+    let waiting: Vec<(String, Option<String>, String)> = statement
+        .query_map([target], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut rows = Vec::with_capacity(waiting.len());
+    for (id, source, body) in waiting {
+        let row = super::received(source.as_deref(), target, &Envelope::read(body.as_bytes())?, now);
+        log::insert(connection, &row)?;
+        let sql = "UPDATE queue SET status = 'completed', error = NULL, updated_at = ? WHERE id = ?";
+        connection.execute(sql, params![now, id])?;
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+/// Takes the oldest message of an agent out and posts it, in the background. Its answer reaches nobody, unless the message
+/// is a delegation.
 pub(crate) fn drain_one(app: &App, workspace: &str) {
     let (own, workspace) = (app.clone(), workspace.to_owned());
     app.in_background(async move {
@@ -110,7 +136,7 @@ pub(crate) fn drain_one(app: &App, workspace: &str) {
 
 async fn drain(app: &App, workspace: String) -> Result<(), ApiError> {
     let now = app.now();
-    let Some((id, attempts, body, record)) =
+    let Some(Taken { id, source, message_id, attempts, body, record }) =
         app.db.write(move |connection| take(connection, &workspace, now)).await?
     else {
         return Ok(());
@@ -119,36 +145,69 @@ async fn drain(app: &App, workspace: String) -> Result<(), ApiError> {
         Ok(()) => forward(app, &record, &body, true).await,
         Err(why) => Sent::Unreachable(why),
     };
+    let mut answer = None;
     let (status, error) = match sent {
-        Sent::Answered { status, .. } if status.is_success() => ("completed", None),
+        Sent::Answered { status, body } if status.is_success() => {
+            answer = Some(body);
+            ("completed", None)
+        }
         failed if attempts >= MOST_ATTEMPTS => ("failed", Some(failed.to_string())),
         failed => ("queued", Some(failed.to_string())),
     };
     let now = app.now();
-    app.db
+    let handed_over = app
+        .db
         .write(move |connection| {
             let sql = "UPDATE queue SET status = ?, error = ?, updated_at = ? WHERE id = ?";
             connection.execute(sql, params![status, error, now, id])?;
-            Ok(())
+            if let (Some(answer), Some(source), Some(message_id)) = (answer, source, message_id) {
+                delegation::complete_queued(connection, &source, &message_id, &answer)?;
+            }
+            // It may have registered for poll while this was under way.
+            match records::find(connection, record.id())?.is_some_and(|record| record.polls()) {
+                true => hand_over(connection, record.id(), now),
+                false => Ok(Vec::new()),
+            }
         })
-        .await
+        .await?;
+    for row in &handed_over {
+        app.events.tell_of_row(row);
+    }
+    Ok(())
 }
 
-type Taken = (String, i64, molecule_protocol::Json, Record);
+/// A message that was taken out.
+struct Taken {
+    id: String,
+    source: Option<String>,
+    message_id: Option<String>,
+    attempts: i64,
+    body: Json,
+    record: Record,
+}
 
 fn take(connection: &Connection, workspace: &str, now: i64) -> Result<Option<Taken>, ApiError> {
     let record = records::find(connection, workspace)?;
-    let Some(record) = record.filter(|record| !record.is_removed() && !record.shown.url.is_empty()) else {
-        return Ok(None);
-    };
+    let is_pushed_to =
+        |record: &Record| !record.is_removed() && !record.polls() && !record.shown.url.is_empty();
+    let Some(record) = record.filter(is_pushed_to) else { return Ok(None) };
     let taken = connection
         .query_row(
             "UPDATE queue SET status = 'dispatched', attempts = attempts + 1, updated_at = ?
              WHERE seq = (SELECT min(seq) FROM queue WHERE workspace_id = ? AND status = 'queued')
-             RETURNING id, attempts, body",
+             RETURNING id, source_id, message_id, attempts, body",
             params![now, workspace],
-            |row| Ok((row.get(0)?, row.get(1)?, records::json(row.get(2)?))),
+            |row| {
+                Ok(Taken {
+                    id: row.get(0)?,
+                    source: row.get(1)?,
+                    message_id: row.get(2)?,
+                    attempts: row.get(3)?,
+                    body: records::json(row.get(4)?),
+                    record,
+                })
+            },
         )
         .optional()?;
-    Ok(taken.map(|(id, attempts, body)| (id, attempts, body, record)))
+    Ok(taken)
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::a2a::{Outcome, deliver, queue};
 use crate::app::App;
-use crate::auth::{Anyone, Caller, caller};
+use crate::auth::{Anyone, Reader, caller};
 use crate::clock::time;
 use crate::error::{ApiError, StoreText as _};
 use crate::reply::{self, Answer, ok};
@@ -34,7 +34,7 @@ async fn send(State(app): State<App>, headers: HeaderMap, target: Anyone, body: 
     })?;
     // On a task of its own: a caller that hangs up does not take the message back.
     let sent = tokio::spawn(async move { deliver(&app, &caller, &target.id, &body).await }).await;
-    match sent.map_err(|_| ApiError::internal("failed to create proxy request"))?? {
+    match sent.map_err(|_| ApiError::internal("the platform lost the message on its way"))?? {
         Outcome::Answered { status, body } => {
             // Untouched, and never a page whatever the agent calls it.
             let mut response = Response::new(Body::from(body));
@@ -54,19 +54,18 @@ async fn send(State(app): State<App>, headers: HeaderMap, target: Anyone, body: 
     }
 }
 
-/// Where a queued message stands. Only its sender and its target may know that it exists.
+/// Where a queued message stands. Only its sender, its target and the operator may know that it exists.
 async fn queued(
     State(app): State<App>,
-    headers: HeaderMap,
+    reader: Reader,
     target: Anyone,
     Path((_, queue_id)): Path<(String, String)>,
 ) -> Answer {
-    let reader = caller(&app, &headers, &target.id).await?;
     let (id, shown) = (target.id.clone(), queue_id.clone());
     let entry = app.db.read(move |connection| queue::find(connection, &id, &queue_id)).await;
     let entry = entry.or_text("query failed")?.filter(|entry| match &reader {
-        Caller::User => app.config.is_open() || entry.source.is_none(),
-        Caller::Workspace(reader) => *reader == target.id || entry.source.as_ref() == Some(reader),
+        Reader::Operator => true,
+        Reader::Workspace(reader) => *reader == target.id || entry.source.as_ref() == Some(reader),
     });
     let entry = entry.ok_or_else(|| ApiError::not_found("queue entry not found"))?;
     ok(&json!({

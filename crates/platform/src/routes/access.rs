@@ -7,14 +7,14 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use molecule_protocol::discovery::{CheckAccessRequest, CheckAccessResponse, DiscoverResponse, Peer};
-use molecule_protocol::{Status, WORKSPACE_ID_HEADER, Workspace};
+use molecule_protocol::{Status, Workspace};
 use serde::Deserialize;
 
 use crate::app::App;
-use crate::auth::{Anyone, Discoverer, discoverer, normalise};
+use crate::auth::{Anyone, Discoverer, discoverer, named, normalise};
 use crate::error::{ApiError, StoreText as _};
 use crate::reply::{Answer, ok, parse};
-use crate::{hierarchy, records};
+use crate::{agent_url, hierarchy, records};
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -63,7 +63,7 @@ fn peer(shown: Workspace) -> Option<Peer> {
 }
 
 async fn discover(State(app): State<App>, headers: HeaderMap, target: Anyone) -> Answer {
-    let caller = headers.get(WORKSPACE_ID_HEADER).and_then(|it| it.to_str().ok()).unwrap_or_default().trim();
+    let caller = named(&headers);
     if caller.is_empty() {
         return Err(ApiError::bad_request("X-Workspace-ID header is required"));
     }
@@ -82,6 +82,12 @@ async fn discover(State(app): State<App>, headers: HeaderMap, target: Anyone) ->
     match record.status() {
         Status::Online | Status::Degraded => {
             let Workspace { id, url, name, .. } = record.shown;
+            if !url.is_empty()
+                && let Err(why) = agent_url::may_call(&app.config, &url).await
+            {
+                let refusal = "workspace URL failed safety check";
+                return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, refusal).with("detail", why));
+            }
             ok(&DiscoverResponse { id, url, name })
         }
         other => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "workspace not available")

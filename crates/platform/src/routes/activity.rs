@@ -83,7 +83,7 @@ async fn report(State(app): State<App>, member: Member, body: Bytes) -> Answer {
         return Err(ApiError::forbidden("source_id must match authenticated workspace"));
     }
     let id = member.id;
-    let target = report.target_id.filter(|it| !it.is_empty());
+    let target = report.target_id.filter(|it| !it.is_empty()).map(|it| normalise(&it));
     // The platform loses such a row without a word. So that its hosts cannot rely on more, so does this one.
     if target.as_ref().is_some_and(|it| it.parse::<WorkspaceId>().is_err()) {
         return ok(&json!({ "status": "logged" }));
@@ -101,12 +101,18 @@ async fn report(State(app): State<App>, member: Member, body: Bytes) -> Answer {
         ..log::row(&id, &report.activity_type, app.now())
     };
     let written = row.clone();
-    app.db
+    let wrote = app
+        .db
         .write(move |connection| {
             records::present(connection, &id)?;
             log::insert(connection, &written)
         })
-        .await?;
-    app.events.tell_of_row(&row);
+        .await;
+    match wrote {
+        Ok(()) => app.events.tell_of_row(&row),
+        // A report is not worth an error to an agent: that is how the platform sees it.
+        Err(error) if error.is_of_storage() => error.log(),
+        Err(error) => return Err(error),
+    }
     ok(&json!({ "status": "logged" }))
 }

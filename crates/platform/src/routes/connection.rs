@@ -6,10 +6,12 @@ use axum::http::{HeaderMap, header};
 use axum::routing::{get, post};
 use molecule_protocol::BearerToken;
 use molecule_protocol::create::Connection;
+use serde_json::json;
 
 use crate::app::App;
 use crate::auth::Member;
 use crate::error::ApiError;
+use crate::events::TOKENS_REVOKED;
 use crate::records::{self, Record};
 use crate::reply::{Answer, ok};
 use crate::tokens;
@@ -37,6 +39,7 @@ async fn rotate(State(app): State<App>, member: Member, headers: HeaderMap) -> A
             tokens::keep(connection, &id, &minted, now)
         })
         .await?;
+    app.events.tell(&member.id, TOKENS_REVOKED, now, json!({}));
     ok(&block(&app, &headers, &member.id, Some(token)))
 }
 

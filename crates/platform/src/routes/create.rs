@@ -92,7 +92,7 @@ fn insert(connection: &Connection, request: &CreateRequest, row: &NewWorkspace) 
             row.now,
         ],
     )?;
-    for (key, value) in &request.secrets {
+    for (key, value) in &request.secrets.0 {
         super::secrets::store(connection, &row.id, key, value, row.now)?;
     }
     match &row.token {

@@ -13,7 +13,7 @@ use molecule_store::rusqlite::{Connection, OptionalExtension as _};
 use serde_json::json;
 
 use crate::app::App;
-use crate::auth::{Member, normalise};
+use crate::auth::Member;
 use crate::delegation::{self, DELEGATE, DELEGATE_RESULT, DELEGATION, Delegation};
 use crate::error::{ApiError, StoreText as _};
 use crate::log::{self, Delegated};
@@ -173,7 +173,7 @@ async fn update(
         "failed" => delegation::Ending::Failed { error: request.error.unwrap_or_default() },
         _ => return Err(ApiError::bad_request("status must be 'completed' or 'failed'")),
     };
-    let (workspace, id) = (normalise(&member.id), delegation_id.clone());
+    let (workspace, id) = (member.id, delegation_id.clone());
     let recorded = app
         .db
         .read(move |connection| {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::auth::{Admin, Anyone};
 use crate::error::{ApiError, StoreText as _};
+use crate::events::WORKSPACE_REMOVED;
 use crate::reply::{self, Answer};
 use crate::{hierarchy, records, tokens};
 
@@ -43,13 +44,18 @@ async fn remove(State(app): State<App>, _: Admin, anyone: Anyone, Query(how): Qu
             if !children.is_empty() && !confirmed {
                 return Ok(Outcome::Unconfirmed(children));
             }
-            let mut ids = below;
-            ids.push(id);
-            match purge {
-                true => forget(connection, &ids)?,
-                false => bury(connection, &ids, now)?,
+            let gone = |id: &String| match purge {
+                true => forget(connection, id),
+                false => bury(connection, id, now),
+            };
+            let mut went = Vec::new();
+            for id in below.iter().chain([&id]) {
+                if gone(id)? {
+                    went.push(id.clone());
+                }
             }
-            Ok::<_, ApiError>(Outcome::Removed(ids))
+            let below = went.iter().filter(|it| **it != id).count();
+            Ok::<_, ApiError>(Outcome::Removed { went, below })
         })
         .await
         .or_text(if purge { "purge failed" } else { "failed to remove workspace" })?;
@@ -59,8 +65,8 @@ async fn remove(State(app): State<App>, _: Admin, anyone: Anyone, Query(how): Qu
 enum Outcome {
     /// Children, which would go with it.
     Unconfirmed(Vec<Value>),
-    /// The ids that went.
-    Removed(Vec<String>),
+    /// The ids that went, and how many of them stood below the one that was named. What was gone already did not go.
+    Removed { went: Vec<String>, below: usize },
 }
 
 impl Outcome {
@@ -76,11 +82,11 @@ impl Outcome {
                 });
                 reply::json(StatusCode::CONFLICT, &body)
             }
-            Self::Removed(ids) => {
-                for id in &ids {
-                    app.events.tell(id, "WORKSPACE_REMOVED", app.now(), json!({ "status": status }));
+            Self::Removed { went, below } => {
+                for id in &went {
+                    app.events.tell(id, WORKSPACE_REMOVED, app.now(), json!({ "status": status }));
                 }
-                reply::json(StatusCode::OK, &json!({ "status": status, "cascade_deleted": ids.len() - 1 }))
+                reply::json(StatusCode::OK, &json!({ "status": status, "cascade_deleted": below }))
             }
         }
     }
@@ -97,25 +103,24 @@ fn children(connection: &Connection, id: &str) -> Result<Vec<Value>, ApiError> {
     Ok(children)
 }
 
-fn bury(connection: &Connection, ids: &[String], now: i64) -> Result<(), ApiError> {
-    for id in ids {
-        if records::find(connection, id)?.is_some_and(|record| !record.is_removed()) {
-            tokens::revoke_all(connection, id, now)?;
-            connection.execute(
-                "UPDATE workspace SET status = 'removed', url = '', liveness_until = NULL, removed_at = ?1, updated_at = ?1
-                 WHERE id = ?2",
-                params![now, id],
-            )?;
-        }
+/// Leaves a tombstone; false where there was nothing to bury.
+fn bury(connection: &Connection, id: &str, now: i64) -> Result<bool, ApiError> {
+    if records::find(connection, id)?.is_none_or(|record| record.is_removed()) {
+        return Ok(false);
     }
-    Ok(())
+    tokens::revoke_all(connection, id, now)?;
+    connection.execute(
+        "UPDATE workspace SET status = 'removed', url = '', liveness_until = NULL, removed_at = ?1, updated_at = ?1
+         WHERE id = ?2",
+        params![now, id],
+    )?;
+    Ok(true)
 }
 
-fn forget(connection: &Connection, ids: &[String]) -> Result<(), ApiError> {
-    for id in ids {
-        // Tokens, activity and queue go with the row.
-        connection.execute("DELETE FROM workspace WHERE id = ?", [id])?;
-        connection.execute("DELETE FROM secret WHERE workspace_id = ?", [id])?;
-    }
-    Ok(())
+/// Leaves nothing; false where there was nothing.
+fn forget(connection: &Connection, id: &str) -> Result<bool, ApiError> {
+    // Tokens, activity and queue go with the row.
+    let gone = connection.execute("DELETE FROM workspace WHERE id = ?", [id])?;
+    connection.execute("DELETE FROM secret WHERE workspace_id = ?", [id])?;
+    Ok(gone > 0)
 }

@@ -51,7 +51,7 @@ async fn notify(State(app): State<App>, member: Member, body: Bytes) -> Answer {
     let now = app.now();
     let row = ActivityRow {
         method: Some(NOTIFY.to_owned()),
-        summary: Some(echo.result.chars().take(200).collect()),
+        summary: Some(log::summary(&echo.result)),
         response_body: Json::of(&echo).ok(),
         ..log::row(&member.id, A2A_RECEIVE, now)
     };

@@ -6,13 +6,16 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::post;
 use molecule_protocol::card::UpdateCardRequest;
-use molecule_protocol::{BearerToken, DeliveryMode, RegisterRequest, RegisterResponse, WorkspaceId};
+use molecule_protocol::{
+    ActivityRow, BearerToken, DeliveryMode, RegisterRequest, RegisterResponse, WorkspaceId,
+};
 use molecule_store::rusqlite::{Connection, params};
 use serde_json::json;
 
 use super::create::check_mode;
+use crate::a2a::queue;
 use crate::app::App;
-use crate::auth::{bootstrap, normalise};
+use crate::auth::{Bootstrap, bootstrap, normalise};
 use crate::clock::micros;
 use crate::error::{ApiError, StoreText as _};
 use crate::records::{self, Record};
@@ -53,14 +56,47 @@ async fn register(State(app): State<App>, headers: HeaderMap, body: Bytes) -> An
     }
     let fresh = Fresh { token: tokens::random()?, inbound_secret: tokens::random()? };
     let (now, good_until) = (app.now(), app.now() + micros(app.config.liveness_ttl));
-    let id = request.id.clone();
-    let response = app
+    let (id, shown) = (request.id.clone(), Bootstrap::shown(&headers));
+    let registered = app
         .db
-        .write(move |connection| upsert(connection, &request, mode, &fresh, now, good_until))
+        .write(move |connection| {
+            shown.judge(connection, &request.id)?;
+            if records::find(connection, &request.id)?.is_some_and(|record| record.is_removed()) {
+                return Ok(Registered::tombstone(mode, fresh));
+            }
+            upsert(connection, &request, mode, &fresh, now, good_until)
+        })
         .await
         .or_text("registration failed")?;
-    app.events.tell(&id, "WORKSPACE_ONLINE", now, json!({ "delivery_mode": mode }));
-    ok(&response)
+    if !registered.is_removed {
+        app.events.tell(&id, "WORKSPACE_ONLINE", now, json!({ "delivery_mode": mode }));
+    }
+    for row in &registered.handed_over {
+        app.events.tell_of_row(row);
+    }
+    ok(&registered.response)
+}
+
+/// What came of a registration.
+struct Registered {
+    response: RegisterResponse,
+    is_removed: bool,
+    /// Messages that waited in the queue of an agent that polls from now on, and are in its log instead.
+    handed_over: Vec<ActivityRow>,
+}
+
+impl Registered {
+    /// Of a workspace that was removed: the platform's answer, with a token that is kept nowhere and thus never
+    /// recognised.
+    fn tombstone(mode: DeliveryMode, fresh: Fresh) -> Self {
+        let response = RegisterResponse {
+            status: "registered".to_owned(),
+            auth_token: Some(fresh.token),
+            delivery_mode: Some(mode),
+            platform_inbound_secret: None,
+        };
+        Self { response, is_removed: true, handed_over: Vec::new() }
+    }
 }
 
 fn mode_of(record: Option<&Record>) -> DeliveryMode {
@@ -80,7 +116,8 @@ fn upsert(
     fresh: &Fresh,
     now: i64,
     good_until: i64,
-) -> Result<RegisterResponse, ApiError> {
+) -> Result<Registered, ApiError> {
+    let url = request.url.as_deref().filter(|_| mode == DeliveryMode::Push).unwrap_or_default();
     // A URL that the platform itself gave to a container on this machine stays.
     connection.execute(
         "INSERT INTO workspace (id, name, tier, status, url, runtime, delivery_mode, agent_card, inbound_secret,
@@ -94,11 +131,10 @@ fn upsert(
              inbound_secret = coalesce(inbound_secret, excluded.inbound_secret),
              last_heartbeat_at = excluded.last_heartbeat_at,
              liveness_until = excluded.liveness_until,
-             updated_at = excluded.updated_at
-         WHERE status <> 'removed'",
+             updated_at = excluded.updated_at",
         params![
             request.id,
-            request.url.as_deref().unwrap_or_default(),
+            url,
             mode.as_str(),
             request.agent_card.get(),
             fresh.inbound_secret.expose(),
@@ -107,7 +143,6 @@ fn upsert(
         ],
     )?;
     let record = records::find(connection, &request.id)?;
-    // Of one that was removed, this counts none, and the token minted here will never be recognised.
     let auth_token = match tokens::live(connection, &request.id)? {
         0 => {
             tokens::keep(connection, &request.id, &fresh.token, now)?;
@@ -115,17 +150,22 @@ fn upsert(
         }
         _ => None,
     };
-    Ok(RegisterResponse {
+    let response = RegisterResponse {
         status: "registered".to_owned(),
         auth_token,
         delivery_mode: Some(mode),
         platform_inbound_secret: record
             .and_then(|it| it.inbound_secret)
             .and_then(|secret| secret.parse().ok()),
-    })
+    };
+    let handed_over = match mode {
+        DeliveryMode::Poll => queue::hand_over(connection, &request.id, now)?,
+        DeliveryMode::Push => Vec::new(),
+    };
+    Ok(Registered { response, is_removed: false, handed_over })
 }
 
-/// Replaces the card and nothing else.
+/// Replaces the card and nothing else. A workspace that is gone gets the same answer.
 async fn update_card(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Answer {
     let request: UpdateCardRequest = parse(&body, "invalid request body")?;
     let id = normalise(&request.workspace_id);
@@ -136,7 +176,12 @@ async fn update_card(State(app): State<App>, headers: HeaderMap, body: Bytes) ->
     let now = app.now();
     let wrote = app
         .db
-        .write(move |connection| records::set(connection, &id, "agent_card", &request.agent_card.get(), now))
+        .write(move |connection| {
+            match records::find(connection, &id)?.is_some_and(|record| !record.is_removed()) {
+                true => records::set(connection, &id, "agent_card", &request.agent_card.get(), now),
+                false => Ok(()),
+            }
+        })
         .await;
     wrote.or_text("failed to update card")?;
     ok(&json!({ "status": "updated" }))

@@ -13,6 +13,7 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::app::App;
 use crate::auth::Member;
 use crate::error::ApiError;
+use crate::events::{TOKENS_REVOKED, WORKSPACE_REMOVED};
 use crate::records;
 
 pub(super) fn routes() -> Router<App> {
@@ -20,6 +21,9 @@ pub(super) fn routes() -> Router<App> {
 }
 
 /// What happens to a workspace, as it happens. No replay: who was away asks the log.
+///
+/// It ends when a token of the workspace is revoked, whoever opened it (who holds another opens it again), when the
+/// workspace is removed, and where its reader is too slow to hear of that.
 async fn events(State(app): State<App>, member: Member) -> Result<Response, ApiError> {
     let id = member.id;
     // Before the check, so that nothing between the two is missed.
@@ -27,7 +31,8 @@ async fn events(State(app): State<App>, member: Member) -> Result<Response, ApiE
     let checked = id.clone();
     app.db.read(move |connection| records::present(connection, &checked)).await?;
     let first = stream::once(async { Ok::<_, Infallible>(Frame::default().comment("ping")) });
-    let rest = stream::unfold((listener, stopping, id), |(mut listener, mut stopping, id)| async move {
+    let rest = stream::unfold(Some((listener, stopping, id)), |open| async move {
+        let (mut listener, mut stopping, id) = open?;
         loop {
             let event = tokio::select! {
                 event = listener.recv() => event,
@@ -36,10 +41,11 @@ async fn events(State(app): State<App>, member: Member) -> Result<Response, ApiE
             match event {
                 Ok(event) if event.workspace == id => {
                     let frame = Frame::default().json_data(&*event).unwrap_or_default();
-                    return Some((Ok(frame), (listener, stopping, id)));
+                    let is_last = matches!(event.kind, TOKENS_REVOKED | WORKSPACE_REMOVED);
+                    return Some((Ok(frame), (!is_last).then_some((listener, stopping, id))));
                 }
-                Ok(_) | Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return None,
+                Ok(_) => {}
+                Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
             }
         }
     });

@@ -14,7 +14,9 @@ use crate::auth::{Anyone, Member, shows_admin_token};
 use crate::clock::time;
 use crate::config::Environment;
 use crate::error::{ApiError, StoreText as _};
+use crate::events::TOKENS_REVOKED;
 use crate::reply::{self, Answer, ok};
+use crate::tokens::LIVE;
 use crate::{records, tokens};
 
 pub(super) fn routes() -> Router<App> {
@@ -39,10 +41,10 @@ async fn list(State(app): State<App>, member: Member, Query(page): Query<Page>) 
     let mut tokens: Vec<TokenRow> = app
         .db
         .read(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT id, prefix, created_at, last_used_at FROM token WHERE workspace_id = ? AND revoked_at IS NULL
-                 ORDER BY created_at DESC, rowid DESC LIMIT ? OFFSET ?",
-            )?;
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT token.id, prefix, token.created_at, last_used_at FROM {LIVE} AND workspace_id = ?
+                 ORDER BY token.created_at DESC, token.rowid DESC LIMIT ? OFFSET ?"
+            ))?;
             let rows = statement.query_map(params![member.id, limit, offset], |row| {
                 Ok(TokenRow {
                     id: row.get(0)?,
@@ -87,19 +89,22 @@ async fn revoke(State(app): State<App>, member: Member, Path((_, token)): Path<(
             ApiError::internal("failed to revoke token").with("detail", "the token's id is not a UUID")
         );
     }
-    let now = app.now();
+    let (id, now) = (member.id.clone(), app.now());
     let revoked = app
         .db
         .write(move |connection| {
             let sql =
                 "UPDATE token SET revoked_at = ? WHERE id = ? AND workspace_id = ? AND revoked_at IS NULL";
-            Ok::<_, ApiError>(connection.execute(sql, params![now, token.to_lowercase(), member.id])?)
+            Ok::<_, ApiError>(connection.execute(sql, params![now, token.to_lowercase(), id])?)
         })
         .await
         .or_text("failed to revoke token")?;
     match revoked {
         0 => Err(ApiError::not_found("token not found or already revoked")),
-        _ => ok(&json!({ "status": "revoked" })),
+        _ => {
+            app.events.tell(&member.id, TOKENS_REVOKED, now, json!({}));
+            ok(&json!({ "status": "revoked" }))
+        }
     }
 }
 

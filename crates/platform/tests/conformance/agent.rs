@@ -6,7 +6,8 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::post;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -40,6 +41,20 @@ impl FakeAgent {
     /// One that says "pong".
     pub(crate) async fn pong() -> Self {
         Self::answering(|_| r#"{"jsonrpc":"2.0","id":"x","result":{"kind":"message","role":"agent","parts":[{"kind":"text","text":"pong <&>"}]}}"#.into_response()).await
+    }
+
+    /// One that sends whoever comes to its URL elsewhere, and says "pong" at every other path.
+    pub(crate) async fn redirecting(to: &str) -> Self {
+        let (told, seen) = mpsc::unbounded_channel();
+        let elsewhere = Redirect::temporary(to);
+        let pong: Answer = |_| r#"{"result":"pong"}"#.into_response();
+        let router = Router::new()
+            .route("/secret/path", post(async move || elsewhere))
+            .fallback(answer_one)
+            .with_state((told, pong));
+        let (listener, url) = listen().await;
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, seen }
     }
 
     /// One that reads a message and hangs up.

@@ -146,3 +146,27 @@ async fn a_delegation_sent_by_the_agent_itself_is_recorded_and_ended() {
     let (d1, d2, no) = (&json!("d1"), &json!("d2"), &json!("no"));
     assert_eq!(facts, [(none, failed, no), (d1, completed, none), (d2, failed, no), (d1, completed, none)]);
 }
+
+#[tokio::test]
+async fn the_answer_of_an_agent_that_was_busy_completes_the_delegation_later() {
+    let world = World::open().await;
+    let busy = FakeAgent::hanging_up().await;
+    let (a, b) = (world.agent("a").await, world.pushed("b", &busy.url).await);
+    let body = json!({ "target_id": b.id, "task": "do it" });
+    let path = format!("/workspaces/{}/delegate", a.id);
+    let delegated = world.post(&path, &body).token(&a.token).expect(202).await;
+    rows_with(&world, &a, "queued").await;
+    let free = FakeAgent::pong().await;
+    world.register(&b, json!({ "delivery_mode": "push", "url": free.url })).expect(200).await;
+    let list = format!("/workspaces/{}/delegations", a.id);
+    world.until(&list, &a.token, |rows| rows.as_array().unwrap().len() == 2).await;
+    world.beat(&b, json!({})).await;
+    let rows = rows_with(&world, &a, "completed").await;
+    let (result, asked) = (&rows[0], &rows[1]);
+    assert_eq!((&result["status"], &asked["status"]), (&json!("completed"), &json!("queued")));
+    assert_eq!(result["delegation_id"], delegated["delegation_id"]);
+    assert_eq!(
+        (&result["response_preview"], &result["summary"]),
+        (&json!("pong <&>"), &json!("delegation completed"))
+    );
+}

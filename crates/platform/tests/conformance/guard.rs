@@ -196,6 +196,7 @@ async fn every_gated_route_refuses_callers_without_a_token_and_with_anothers() {
         ("GET", format!("/workspaces/{id}/instructions/resolve"), Workspace),
         ("GET", format!("/workspaces/{id}/events/stream"), Workspace),
         ("GET", format!("/registry/{id}/peers"), Workspace),
+        ("GET", format!("/workspaces/{id}/a2a/queue/q"), Caller),
         ("GET", "/".to_owned(), Admin),
         ("GET", "/workspaces".to_owned(), Admin),
         ("POST", "/workspaces".to_owned(), Admin),
@@ -210,10 +211,16 @@ async fn every_gated_route_refuses_callers_without_a_token_and_with_anothers() {
         let (missing, invalid) = match gate {
             Workspace => ("missing workspace auth token", "invalid workspace auth token"),
             Admin => ("admin auth required", "invalid admin auth token"),
+            Caller => ("missing caller auth token", "invalid caller auth token"),
         };
         assert_eq!(call().refused(401).await, missing, "{method} {path}");
-        for wrong in [b.token.as_str(), "garbage"] {
-            assert_eq!(call().token(wrong).refused(401).await, invalid, "{method} {path}");
+        assert_eq!(call().token("garbage").refused(401).await, invalid, "{method} {path}");
+        match gate {
+            Workspace | Admin => {
+                assert_eq!(call().token(&b.token).refused(401).await, invalid, "{method} {path}")
+            }
+            // It might be the sender; of what is not its own it learns nothing.
+            Caller => assert_eq!(call().token(&b.token).refused(404).await, "queue entry not found"),
         }
     }
     // None of these had an effect.
@@ -225,4 +232,5 @@ async fn every_gated_route_refuses_callers_without_a_token_and_with_anothers() {
 enum Gate {
     Workspace,
     Admin,
+    Caller,
 }

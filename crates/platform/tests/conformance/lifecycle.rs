@@ -61,16 +61,11 @@ async fn the_error_rate_degrades_a_workspace_unless_the_agent_minds_itself() {
 }
 
 #[tokio::test]
-async fn figures_are_replaced_by_every_heartbeat_except_what_was_spent() {
+async fn figures_are_replaced_by_every_heartbeat() {
     let world = World::strict().await;
     let agent = world.agent("a").await;
     let path = format!("/workspaces/{}", agent.id);
-    world
-        .beat(
-            &agent,
-            json!({ "active_tasks": 3, "uptime_seconds": 7, "error_rate": 0.25, "monthly_spend": 5 }),
-        )
-        .await;
+    world.beat(&agent, json!({ "active_tasks": 3, "uptime_seconds": 7, "error_rate": 0.25 })).await;
     let shown = world.get(&path).expect(200).await;
     assert_eq!(
         (&shown["active_tasks"], &shown["uptime_seconds"], &shown["last_error_rate"]),
@@ -79,6 +74,26 @@ async fn figures_are_replaced_by_every_heartbeat_except_what_was_spent() {
     world.beat(&agent, json!({})).await;
     let shown = world.get(&path).expect(200).await;
     assert_eq!((&shown["active_tasks"], &shown["uptime_seconds"]), (&json!(0), &json!(0)));
+}
+
+#[tokio::test]
+async fn what_was_spent_stays_until_a_heartbeat_says_another_sum() {
+    let world = World::strict().await;
+    let created = world.create(json!({ "name": "b", "external": true, "budget_limit": 5 })).await;
+    let b = Agent {
+        id: created["id"].as_str().unwrap().into(),
+        token: created["connection"]["auth_token"].as_str().unwrap().into(),
+    };
+    for (beat, status) in [
+        (json!({ "monthly_spend": 5 }), 402),
+        (json!({}), 402),
+        (json!({ "monthly_spend": 0 }), 402),
+        (json!({ "monthly_spend": -7 }), 402),
+        (json!({ "monthly_spend": 4 }), 200),
+    ] {
+        world.beat(&b, beat.clone()).await;
+        assert_eq!(world.send(&b, "hi").send().await.status, status, "{beat}");
+    }
 }
 
 #[tokio::test]
@@ -217,6 +232,13 @@ async fn a_removed_workspace_is_gone_for_everybody_and_its_token_is_dead() {
     let dead = registered["auth_token"].as_str().unwrap();
     world.get(&format!("{path}/state")).token(dead).refused(401).await;
     assert_eq!(world.get(&path).send().await.status, 410);
+    // It is kept nowhere; nor is the host given the secret of what is gone, or the tombstone a new card.
+    assert_eq!(registered.get("platform_inbound_secret"), None);
+    assert_eq!(world.get(&format!("{path}/tokens")).expect(200).await["count"], 0);
+    let card = json!({ "workspace_id": a.id, "agent_card": { "name": "of a ghost" } });
+    world.post("/registry/update-card", &card).expect(200).await;
+    let tombstone = world.get(&format!("{path}?include_removed=true")).expect(200).await;
+    assert_eq!(tombstone["agent_card"], json!({ "name": "card" }));
     // That dead token does not count as one: the bootstrap routes stay open to whoever asks.
     world.post("/registry/heartbeat", &json!({ "workspace_id": a.id })).expect(200).await;
 }
@@ -236,7 +258,10 @@ async fn removing_takes_all_below_with_it_once_that_was_confirmed() {
     assert_eq!(removed["cascade_deleted"], 2);
     assert_eq!(world.get(&format!("/workspaces/{}", grandchild.id)).send().await.status, 410);
     assert_eq!(world.delete("/workspaces/nonsense").token(ADMIN).refused(400).await, "invalid workspace ID");
-    world.delete(&format!("/workspaces/{UNKNOWN}")).token(ADMIN).expect(200).await;
+    // What is gone does not go again, and what never was is no child of anything.
+    let nothing = json!({ "status": "removed", "cascade_deleted": 0 });
+    assert_eq!(world.delete(&path).token(ADMIN).expect(200).await, nothing);
+    assert_eq!(world.delete(&format!("/workspaces/{UNKNOWN}")).token(ADMIN).expect(200).await, nothing);
 }
 
 #[tokio::test]
@@ -293,7 +318,6 @@ async fn text_in_json_is_harmless_in_a_page() {
     let world = World::open().await;
     world.create(json!({ "name": "a", "role": "b", "external": true })).await;
     let id = world.get("/workspaces").expect(200).await[0]["id"].as_str().unwrap().to_owned();
-    world.post("/registry/register", &json!({ "id": id })).send().await;
     let put = world.call(Method::PUT, &format!("/workspaces/{id}/instructions"));
     put.body(json!({ "instructions": "<a> & b" }).to_string()).expect(200).await;
     let told = world.get(&format!("/workspaces/{id}/instructions/resolve")).send().await;

@@ -138,7 +138,7 @@ async fn an_agent_reports_what_it_did_and_nobody_else_does() {
     let (a, b) = (world.agent("a").await, world.agent("b").await);
     let path = format!("/workspaces/{}/activity", a.id);
     let report = |body: Value| world.post(&path, &body).token(&a.token);
-    let done = json!({ "activity_type": "task_update", "summary": "s", "metadata": { "n": 1 }, "duration_ms": 5, "target_id": b.id });
+    let done = json!({ "activity_type": "task_update", "summary": "s", "metadata": { "n": 1 }, "duration_ms": 5, "target_id": b.id.to_uppercase() });
     assert_eq!(report(done).expect(200).await, json!({ "status": "logged" }));
     let row = world.log(&a).await.remove(0);
     assert_eq!(

@@ -62,9 +62,15 @@ async fn discovery_is_for_those_who_may_talk() {
         discover(&b.id).header("x-workspace-id", &a.id).token(&b.token).refused(401).await,
         "invalid workspace auth token"
     );
-    world.register(&b, json!({ "delivery_mode": "push", "url": "http://localhost:9/b" })).expect(200).await;
+    let url = "https://93.184.216.34/b";
+    world.register(&b, json!({ "delivery_mode": "push", "url": url })).expect(200).await;
     let found = discover(&b.id).by(&a).expect(200).await;
-    assert_eq!(found, json!({ "id": b.id, "url": "http://localhost:9/b", "name": "b" }));
+    assert_eq!(found, json!({ "id": b.id, "url": url, "name": "b" }));
+    // One that the platform itself would not call.
+    world.register(&b, json!({ "delivery_mode": "push", "url": "http://localhost:9/b" })).expect(200).await;
+    assert_eq!(discover(&b.id).by(&a).refused(503).await, "workspace URL failed safety check");
+    world.register(&b, json!({ "delivery_mode": "poll" })).expect(200).await;
+    assert_eq!(discover(&b.id).by(&a).expect(200).await["url"], "");
     let waiting = world.create(json!({ "name": "w", "external": true })).await;
     let refused = discover(waiting["id"].as_str().unwrap()).by(&a).expect(503).await;
     assert_eq!(refused, json!({ "error": "workspace not available", "status": "awaiting_agent" }));

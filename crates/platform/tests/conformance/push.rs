@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::agent::FakeAgent;
-use crate::world::{World, message};
+use crate::world::{ADMIN, World, message};
 
 #[tokio::test]
 async fn a_pushed_message_is_answered_byte_for_byte_and_logged() {
@@ -158,20 +158,70 @@ async fn a_message_for_a_busy_agent_waits_once_and_is_taken_out_by_a_heartbeat()
     assert_eq!((&queued["queued"], &queued["queue_depth"]), (&json!(true), &json!(1)));
     let again = world.send(&b, "later").by(&a).expect(202).await;
     assert_eq!(again["queue_id"], queued["queue_id"], "the same message is queued once");
-    let path = format!("/workspaces/{}/a2a/queue/{}", b.id, queued["queue_id"].as_str().unwrap());
-    let entry = world.get(&path).by(&a).expect(200).await;
+    let second = world.send(&b, "later still").by(&a).expect(202).await;
+    assert_eq!(second["queue_depth"], 2);
+    let path =
+        |queued: &Value| format!("/workspaces/{}/a2a/queue/{}", b.id, queued["queue_id"].as_str().unwrap());
+    let entry = world.get(&path(&queued)).by(&a).expect(200).await;
     assert_eq!((&entry["status"], &entry["attempts"]), (&json!("queued"), &json!(0)));
-    let stranger = world.agent("stranger").await;
-    world.get(&path).by(&stranger).refused(404).await;
 
     let mut free = FakeAgent::pong().await;
     world.register(&b, json!({ "delivery_mode": "push", "url": free.url })).expect(200).await;
+    // One without room, one with: were the first taken for one with room, the second message would be taken out, too.
     world.beat(&b, json!({ "active_tasks": 1 })).await;
-    assert!(free.is_quiet(), "it has no room");
     world.beat(&b, json!({ "active_tasks": 0 })).await;
     assert_eq!(free.next().await.body, message("later"));
-    world.until(&path, &a.token, |entry| entry["status"] == "completed").await;
-    assert_eq!(world.log(&b).await.len(), 2, "one row for each attempt, none for the late success");
+    world.until(&path(&queued), &a.token, |entry| entry["status"] == "completed").await;
+    let entry = world.get(&path(&second)).by(&a).expect(200).await;
+    assert_eq!((&entry["status"], &entry["attempts"]), (&json!("queued"), &json!(0)));
+    assert!(free.is_quiet());
+    assert_eq!(world.log(&b).await.len(), 3, "one row for each attempt, none for the late success");
+}
+
+#[tokio::test]
+async fn only_sender_target_and_operator_learn_where_a_queued_message_stands() {
+    let world = World::start(Config { admin_token: Some(ADMIN.parse().unwrap()), ..Config::default() }).await;
+    let busy = FakeAgent::hanging_up().await;
+    let (a, b) = (world.agent("a").await, world.pushed("b", &busy.url).await);
+    let stranger = world.agent("stranger").await;
+    let queued = world.send(&b, "later").by(&a).expect(202).await;
+    let path = format!("/workspaces/{}/a2a/queue/{}", b.id, queued["queue_id"].as_str().unwrap());
+    for token in [a.token.as_str(), &b.token, ADMIN] {
+        assert_eq!(world.get(&path).token(token).expect(200).await["status"], "queued");
+    }
+    assert_eq!(world.get(&path).by(&stranger).refused(404).await, "queue entry not found");
+    // To be named as the target is no proof.
+    let named = world.get(&path).header("x-workspace-id", &b.id);
+    assert_eq!(named.refused(401).await, "missing caller auth token");
+}
+
+#[tokio::test]
+async fn what_waits_for_an_agent_is_in_its_log_once_it_polls_and_forgotten_in_the_end() {
+    let world = World::open().await;
+    let busy = FakeAgent::hanging_up().await;
+    let (a, b) = (world.agent("a").await, world.pushed("b", &busy.url).await);
+    let queued = world.send(&b, "one").by(&a).expect(202).await;
+    world.send(&b, "two").expect(202).await;
+    let path = format!("/workspaces/{}/a2a/queue/{}", b.id, queued["queue_id"].as_str().unwrap());
+    let before = world.log(&b).await.len();
+    world.register(&b, json!({ "delivery_mode": "poll", "url": busy.url })).expect(200).await;
+    assert_eq!(world.get(&format!("/workspaces/{}", b.id)).expect(200).await["url"], "");
+    let rows = world.log(&b).await;
+    assert_eq!(rows.len(), before + 2);
+    assert_eq!((&rows[0]["summary"], &rows[0]["source_id"]), (&json!("two"), &Value::Null));
+    assert_eq!((&rows[1]["summary"], &rows[1]["source_id"]), (&json!("one"), &json!(a.id)));
+    assert_eq!((&rows[1]["request_body"], &rows[1]["status"]), (&message("one"), &json!("ok")));
+    assert_eq!(world.get(&path).by(&a).expect(200).await["status"], "completed");
+    world.register(&b, json!({ "delivery_mode": "poll" })).expect(200).await;
+    assert_eq!(world.log(&b).await.len(), before + 2, "once");
+
+    // One that never comes back does not make the queue grow for ever.
+    let gone = world.pushed("gone", &busy.url).await;
+    let queued = world.send(&gone, "x").by(&a).expect(202).await;
+    let path = format!("/workspaces/{}/a2a/queue/{}", gone.id, queued["queue_id"].as_str().unwrap());
+    world.hand.advance(Duration::from_secs(7 * 24 * 60 * 60 + 1));
+    world.platform.sweep().await.unwrap();
+    world.get(&path).by(&a).refused(404).await;
 }
 
 #[tokio::test]
@@ -218,4 +268,34 @@ async fn heartbeats_keep_a_long_call_alive() {
     }
     go.notify_one();
     assert_eq!(asking.await.unwrap().body, r#"{"result":"pong"}"#);
+}
+
+#[tokio::test]
+async fn an_agent_that_redirects_is_followed_within_its_origin_only() {
+    // Otherwise it could send the platform to where it cannot go itself. Fails with any other redirect policy.
+    let world = World::open().await;
+    let mut other = FakeAgent::pong().await;
+    let b = world.pushed("b", &FakeAgent::redirecting(&other.url).await.url).await;
+    let refused = world.send(&b, "hi").expect(502).await;
+    assert_eq!(refused["error"], "failed to reach workspace agent");
+    assert!(refused["detail"].as_str().unwrap().contains("another origin"), "{refused}");
+    assert!(other.is_quiet());
+
+    let mut moved = FakeAgent::redirecting("/moved").await;
+    let b = world.pushed("b", &moved.url).await;
+    assert_eq!(world.send(&b, "hi").expect(200).await, json!({ "result": "pong" }));
+    let seen = moved.next().await;
+    assert_eq!((seen.target.as_str(), seen.body), ("/moved", message("hi")));
+    assert!(!seen.headers.contains_key("referer"), "the secret path stays a secret");
+}
+
+#[tokio::test]
+async fn an_agent_may_ask_for_any_silence_without_breaking_the_call() {
+    let world = World::open().await;
+    let fake = FakeAgent::pong().await;
+    let b = world.pushed("b", &fake.url).await;
+    for seconds in [i64::MAX, i64::MIN] {
+        world.beat(&b, json!({ "runtime_metadata": { "idle_timeout_seconds": seconds } })).await;
+        world.send(&b, "hi").expect(200).await;
+    }
 }

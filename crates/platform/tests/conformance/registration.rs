@@ -202,3 +202,22 @@ async fn a_workspace_is_changed_by_its_members_and_only_as_makes_sense() {
     let patch = world.call(reqwest::Method::PATCH, unknown).token(ADMIN).body("{}");
     assert_eq!(patch.refused(404).await, "workspace not found");
 }
+
+#[tokio::test]
+async fn of_first_registers_at_once_only_one_gets_the_token() {
+    // The gate and the write are two steps. Fails when the write does not look again.
+    let world = World::strict().await;
+    let created =
+        world.create(json!({ "name": "a", "external": true, "url": "https://agent.example/x" })).await;
+    let body = json!({ "id": created["id"], "agent_card": {}, "delivery_mode": "poll" });
+    let at_once = (0..16).map(|_| world.post("/registry/register", &body).send());
+    let answers = futures::future::join_all(at_once).await;
+    let (got, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    assert_eq!(got.len(), 1);
+    for answer in refused {
+        assert_eq!(
+            (answer.status.as_u16(), answer.body.as_str()),
+            (401, r#"{"error":"missing workspace auth token"}"#)
+        );
+    }
+}

@@ -3,12 +3,12 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use molecule_platform::{Config, Platform, StartError};
-use molecule_store::StoreError;
+use molecule_store::{StoreError, rusqlite};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::agent::FakeAgent;
-use crate::world::{World, client, message};
+use crate::world::{Agent, World, client, message};
 
 #[tokio::test]
 async fn what_was_answered_is_there_after_a_restart() {
@@ -126,4 +126,49 @@ async fn a_delegation_that_a_restart_cut_off_has_failed_and_may_be_tried_again()
     );
     let again = world.post(&path, &body).expect(202).await;
     assert_ne!(again["delegation_id"], first["delegation_id"]);
+}
+
+/// A platform whose database has lost a table, as one whose disk fails might look.
+async fn without_table(config: Config, table: &str) -> (World, tempfile::TempDir, [Agent; 2]) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("platform.db");
+    let world = World::start(Config { db: Some(path.clone()), ..config }).await;
+    let agents = [world.agent("a").await, world.agent("b").await];
+    rusqlite::Connection::open(path).unwrap().execute_batch(&format!("DROP TABLE {table}")).unwrap();
+    (world, folder, agents)
+}
+
+#[tokio::test]
+async fn nobody_passes_a_gate_when_the_storage_cannot_say_who_is_who() {
+    let (world, _folder, [a, b]) = without_table(World::strictly(), "token").await;
+    let path = |rest: &str| format!("/workspaces/{}/{rest}", a.id);
+    let beat = json!({ "workspace_id": a.id });
+    for call in [
+        world.get(&path("activity")).token(&a.token),
+        world.get(&path("state")).token(&a.token),
+        world.get(&format!("/registry/{}/peers", a.id)).token(&a.token),
+        world.post("/registry/heartbeat", &beat).token(&a.token),
+        world.get(&path("a2a/queue/q")).token(&a.token),
+        world.get("/workspaces").token(&a.token),
+        world.send(&b, "hi").token(&a.token),
+        world.send(&b, "hi").by(&a),
+    ] {
+        let refused = call.expect(503).await;
+        assert_eq!(refused["code"], "platform_unavailable", "{refused}");
+        assert!(refused["detail"].as_str().unwrap().contains("no such table"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_does_not_cost_an_answer_and_is_owned_up_to() {
+    let (world, _folder, [a, b]) = without_table(Config::default(), "activity").await;
+    // Nothing was stored, which this word of the platform's says for certain.
+    assert_eq!(world.send(&b, "hi").refused(500).await, "failed to create proxy request");
+    // A report is said to be logged all the same.
+    let report =
+        world.post(&format!("/workspaces/{}/activity", a.id), &json!({ "activity_type": "agent_log" }));
+    assert_eq!(report.token(&a.token).expect(200).await, json!({ "status": "logged" }));
+    let fake = FakeAgent::pong().await;
+    world.register(&b, json!({ "delivery_mode": "push", "url": fake.url })).expect(200).await;
+    assert!(world.send(&b, "hi").send().await.body.contains("pong"));
 }

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{ADMIN, Agent, World};
 
 /// Reads frames until `wanted` have come.
 async fn frames(response: &mut reqwest::Response, wanted: usize) -> Vec<String> {
@@ -42,5 +42,49 @@ async fn a_platform_with_an_open_stream_still_stops() {
     let mut stream = world.get(&format!("/workspaces/{}/events/stream", a.id)).open().await;
     frames(&mut stream, 1).await;
     world.platform.shutdown().await;
-    while let Ok(Some(_)) = stream.chunk().await {}
+    ends(&mut stream).await;
+}
+
+/// Reads what is still to come, and its end. A stream that does not end fails by the client's time limit.
+async fn ends(stream: &mut reqwest::Response) -> String {
+    let mut rest = Vec::new();
+    while let Some(chunk) = stream.chunk().await.expect("a stream that ends well") {
+        rest.extend_from_slice(&chunk);
+    }
+    String::from_utf8(rest).unwrap()
+}
+
+#[tokio::test]
+async fn a_stream_does_not_outlive_the_token_that_opened_it() {
+    let world = World::strict().await;
+    let (a, b) = (world.agent("a").await, world.agent("b").await);
+    let open = async |agent: &Agent, token: &str| {
+        let path = format!("/workspaces/{}/events/stream", agent.id);
+        let mut stream = world.get(&path).token(token).open().await;
+        frames(&mut stream, 1).await;
+        stream
+    };
+    let mut untouched = open(&b, &b.token).await;
+    let tokens = format!("/workspaces/{}/tokens", a.id);
+
+    let mut stream = open(&a, &a.token).await;
+    let listed = world.get(&tokens).token(&a.token).expect(200).await;
+    let one = format!("{tokens}/{}", listed["tokens"][0]["id"].as_str().unwrap());
+    world.delete(&one).token(&a.token).expect(200).await;
+    assert!(ends(&mut stream).await.contains("TOKENS_REVOKED"));
+
+    let minted = world.post(&tokens, &json!({})).token(ADMIN).expect(201).await;
+    let token = minted["auth_token"].as_str().unwrap();
+    let mut stream = open(&a, token).await;
+    let rotate = format!("/workspaces/{}/external/rotate", a.id);
+    let rotated = world.post(&rotate, &json!({})).token(token).expect(200).await;
+    assert!(ends(&mut stream).await.contains("TOKENS_REVOKED"));
+
+    let mut stream = open(&a, rotated["auth_token"].as_str().unwrap()).await;
+    world.delete(&format!("/workspaces/{}", a.id)).token(ADMIN).expect(200).await;
+    assert!(ends(&mut stream).await.contains("WORKSPACE_REMOVED"));
+
+    // None of this concerned the other.
+    world.beat(&b, json!({})).await;
+    assert!(frames(&mut untouched, 1).await[0].contains("WORKSPACE_HEARTBEAT"));
 }
