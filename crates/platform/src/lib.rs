@@ -25,6 +25,12 @@
 //! - Names of members are matched to the letter, and a trailing slash is another route.
 //! - Secrets are kept in clear, in a file that only its owner may read.
 //! - `PUT /workspaces/:id/instructions` is its own.
+//! - `GET /` is its own page, and `GET /events/stream` what the page lives on: server-sent events for the operator, over
+//!   all workspaces. The first is `{whole: true, now, workspaces, gone, rows}`, how things stand; the others say the same
+//!   of what has changed since. `rows` are rows of the activity log, in order and each once; where a body is over 32 KiB
+//!   the row comes without it and with `cut`.
+//! - Effects of agents are rows `agent_log` of method `gate` and status `ok` or `denied`, with `{effect, target, rule,
+//!   grant}` as `metadata`, the last two of a denial only; the page shows them.
 //!
 //! Memory, approvals, checkpoints, schedules, uploads, plugins and budgets are not there yet: `404 page not found`.
 
@@ -38,6 +44,7 @@ mod config;
 mod delegation;
 mod error;
 mod events;
+mod feed;
 mod guard;
 mod hierarchy;
 mod log;
@@ -73,9 +80,12 @@ impl Platform {
     ///
     /// # Errors
     /// [`StartError`], each with what to do.
-    pub async fn start(config: Config) -> Result<Running, StartError> {
-        if !config.listen.ip().is_loopback() && config.is_open() && !config.open_to_network {
-            return Err(StartError::Open(config.listen));
+    pub async fn start(mut config: Config) -> Result<Running, StartError> {
+        if !config.listen.ip().is_loopback() && config.is_open() {
+            if !config.open_to_network {
+                return Err(StartError::Open(config.listen));
+            }
+            config.admin_token = Some(tokens::random().map_err(|_| StartError::NoRandomness)?);
         }
         let cannot_listen = |source| StartError::Listen { addr: config.listen, source };
         // Before the database, which would otherwise be made for nothing.
@@ -117,6 +127,18 @@ pub struct Running {
 }
 
 impl Running {
+    /// The address of the page for a person's browser. Where an admin token is demanded, it is in there: behind the `#`,
+    /// which no browser sends anywhere.
+    pub fn page(&self) -> String {
+        match &self.app.config.admin_token {
+            None => format!("{}/", self.url),
+            Some(token) => {
+                let token: String = url::form_urlencoded::byte_serialize(token.expose().as_bytes()).collect();
+                format!("{}/#token={token}", self.url)
+            }
+        }
+    }
+
     /// Looks now at what time alone changes (agents gone silent, rows too old), instead of waiting for the next time it is
     /// due.
     ///
