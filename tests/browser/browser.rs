@@ -138,9 +138,9 @@ impl Browser {
 
     /// The texts of all elements of a kind.
     pub(crate) async fn texts(&self, css: &str) -> Vec<String> {
-        let texts = self
-            .look(&format!("Array.from(document.querySelectorAll({}), (it) => it.textContent)", json!(css)));
-        let texts = texts.await;
+        let expression =
+            format!("Array.from(document.querySelectorAll({}), (it) => it.textContent)", json!(css));
+        let texts = self.look(&expression).await;
         texts.as_array().expect("a list").iter().map(|it| it.as_str().expect("a text").to_owned()).collect()
     }
 

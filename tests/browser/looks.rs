@@ -46,13 +46,18 @@ async fn every_text_can_be_read_in_light_and_in_dark() {
             browser.open_chat(world.url(), &workspaces[0]).await;
             browser.until("document.querySelectorAll('#log .entry').length === 5").await;
             browser.until("document.querySelectorAll('#judged .chip').length === 3").await;
-            assert_eq!(browser.look(CONTRAST).await, json!([]), "{scheme}");
             grounds.push(browser.look("getComputedStyle(document.querySelector('main')).colorScheme").await);
             grounds.push(browser.look("getComputedStyle(document.body).backgroundColor").await);
             if let Some(folder) = std::env::var_os("MOLECULE_PICTURES") {
                 browser.look("document.activeElement.blur()").await;
                 let file = Path::new(&folder).join(format!("page-{scheme}.png"));
                 browser.driver().screenshot(&file).await.unwrap();
+            }
+            for status in ["online", "degraded", "paused", "failed", "provisioning", "awaiting_agent"] {
+                // In one go: the next second would put it right again.
+                let look =
+                    format!("(document.querySelector('#status').dataset.status = '{status}', {CONTRAST})");
+                assert_eq!(browser.look(&look).await, json!([]), "{status} in {scheme}");
             }
         }
         assert_ne!(grounds[1], grounds[3]);

@@ -68,13 +68,17 @@ async fn deleting_names_the_workspaces_that_go_with_it() {
     Browser::run(async |browser| {
         let world = World::new().await;
         let parent = world.create("parent").await;
-        let child = json!({ "name": "child", "external": true, "parent_id": parent.id });
-        let (status, _) = world.ask(Method::POST, "/workspaces", None, Some(&child)).await;
-        assert_eq!(status, 201);
+        let mut above = json!(parent.id);
+        for name in ["child", "grandchild"] {
+            let below = json!({ "name": name, "external": true, "parent_id": above });
+            let (status, made) = world.ask(Method::POST, "/workspaces", None, Some(&below)).await;
+            assert_eq!(status, 201);
+            above = made["id"].clone();
+        }
         browser.open_chat(world.url(), &parent).await;
-        browser.until_texts("#workspaces .name", &["child", "parent"]).await;
+        browser.until_texts("#workspaces .name", &["child", "grandchild", "parent"]).await;
         browser.click("#delete").await;
-        browser.until_texts("#delete-below li", &["child"]).await;
+        browser.until_texts("#delete-below li", &["child", "grandchild"]).await;
         browser.click("#delete-dialog [value=delete]").await;
         browser.until_texts("#workspaces .name", &[]).await;
     })

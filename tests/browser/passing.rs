@@ -22,7 +22,7 @@ async fn a_denied_effect_shows_the_grant_that_would_allow_it() {
         report(&world, &alice, effect("denied", denial.clone())).await;
         browser.until_texts("#judged .chip", &["denied", "granted"]).await;
         browser.until_texts("#judged .what", &["call bob", "call carol"]).await;
-        browser.until_texts("#judged .rule", &["no peer is granted"]).await;
+        browser.until_texts("#judged .why", &["no peer is granted"]).await;
         browser.until_texts("#judged .grant code", &["--allow-peer bob"]).await;
         browser.until_texts("#announced p", &["Denied: call bob. Allow it with --allow-peer bob"]).await;
         // The same again and again is one line.

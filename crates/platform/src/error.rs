@@ -43,7 +43,8 @@ pub enum StartError {
 pub(crate) struct ApiError {
     status: StatusCode,
     error: String,
-    extra: Map<String, Value>,
+    /// Boxed, as a map is large where serde_json keeps the order of members.
+    extra: Box<Map<String, Value>>,
     retry_after: Option<u64>,
     /// The storage failed; the route has its own word for that.
     store: Option<Box<StoreError>>,
@@ -51,7 +52,7 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Self { status, error: error.into(), extra: Map::new(), retry_after: None, store: None }
+        Self { status, error: error.into(), extra: Box::default(), retry_after: None, store: None }
     }
 
     pub(crate) fn bad_request(error: impl Into<String>) -> Self {

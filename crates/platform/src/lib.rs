@@ -3,7 +3,8 @@
 //! It speaks to hosts, agents and operators as the real one does: the same routes, status codes, error bodies, checks and
 //! their order. It keeps everything in one SQLite file, or in memory. What it does not do: start containers, bill,
 //! or hold many people apart. It listens on the loopback interface, and refuses requests that a foreign web page makes a
-//! browser send, because in development whoever reaches it is its admin.
+//! browser send, because in development whoever reaches it is its admin. Where it listens elsewhere, or an admin token is
+//! set, that token is asked for and stands in the address of its [page](Running::page).
 //!
 //! ```
 //! use molecule_platform::{Config, Platform};
@@ -29,6 +30,7 @@
 //!   all workspaces. The first is `{whole: true, now, workspaces, gone, rows}`, how things stand; the others say the same
 //!   of what has changed since. `rows` are rows of the activity log, in order and each once; where a body is over 32 KiB
 //!   the row comes without it and with `cut`.
+//! - A change by `PATCH /workspaces/:id` is an event `WORKSPACE_UPDATED`.
 //! - Effects of agents are rows `agent_log` of method `gate` and status `ok` or `denied`, with `{effect, target, rule,
 //!   grant}` as `metadata`, the last two of a denial only; the page shows them.
 //!

@@ -146,10 +146,15 @@ the("pause").addEventListener("click", () => {
 the("secrets").addEventListener("click", () => act("Opening", (workspace) => secrets.open(workspace)));
 the("delete").addEventListener("click", () => {
   act("Deleting", (workspace) => {
-    const below = [...workspaces.values()].filter((other) => other.parent_id === workspace.id);
-    return remove(workspace, below.map((other) => other.name));
+    return remove(workspace, below(workspace.id).map((other) => other.name));
   });
 });
+
+/** All workspaces below one, at whatever distance. */
+function below(id) {
+  const children = [...workspaces.values()].filter((other) => other.parent_id === id);
+  return children.flatMap((child) => [child, ...below(child.id)]);
+}
 
 // Names in the lists of what passes.
 document.querySelector("aside").addEventListener("click", (event) => {

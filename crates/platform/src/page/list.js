@@ -89,7 +89,8 @@ export class WorkspaceList {
       task: make("span", { class: "task" }),
     };
     const attributes = { href: pageOf(workspace.id), "data-id": workspace.id, tabindex: "-1" };
-    item.link = make("a", attributes, item.name, item.unread, item.heard, item.state, item.task);
+    const below = make("span", { class: "below" }, item.state, item.task);
+    item.link = make("a", attributes, item.name, item.unread, item.heard, below);
     item.row = make("li", {}, item.link);
     this.#items.set(workspace.id, item);
     const place = this.#place(workspace);

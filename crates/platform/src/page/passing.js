@@ -77,9 +77,10 @@ export class Passing {
   #judgedElement(it) {
     const word = it.denied ? "denied" : "granted";
     const head = make("p", { class: "route" }, make("span", { class: `chip ${word}` }, word), " ");
-    head.append(make("span", { class: "what" }, it.what), this.#link(it.workspace), clock(it.time));
-    const element = make("li", {}, head);
-    if (it.denied && it.rule) element.append(make("p", { class: "rule" }, it.rule));
+    head.append(make("span", { class: "what" }, it.what), clock(it.time));
+    const below = make("p", { class: "rule" }, this.#link(it.workspace));
+    if (it.denied && it.rule) below.append(make("span", { class: "why" }, it.rule));
+    const element = make("li", {}, head, below);
     if (it.denied && it.grant) element.append(grant(it.grant));
     return element;
   }
