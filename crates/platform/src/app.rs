@@ -14,8 +14,10 @@ use crate::tokens::TokenUses;
 /// `"mlcp"`
 const APPLICATION_ID: i32 = 0x6d6c_6370;
 
-pub(crate) const SCHEMA: Schema =
-    Schema { application_id: APPLICATION_ID, migrations: &[include_str!("schema.sql")] };
+pub(crate) const SCHEMA: Schema = Schema {
+    application_id: APPLICATION_ID,
+    migrations: &[include_str!("schema.sql"), include_str!("schema-2.sql")],
+};
 
 /// The running platform; cheap to clone.
 #[derive(Clone)]

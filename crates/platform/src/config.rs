@@ -20,7 +20,8 @@ pub struct Config {
     pub environment: Environment,
     /// What an operator shows. Without it, in development, nothing is demanded of an operator.
     pub admin_token: Option<BearerToken>,
-    /// Allow listening beyond this machine although nothing is demanded of callers.
+    /// Allow listening beyond this machine in development without an admin token. One is made then, new at each start; it
+    /// is in the address of the [page](crate::Running::page).
     pub open_to_network: bool,
     /// Names by which clients may address this platform, beside `localhost`, the loopback addresses and
     /// [`listen`](Self::listen). A request that names another host is refused: it may come from a web page that

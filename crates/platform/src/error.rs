@@ -27,9 +27,12 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// It would let anybody on the network do anything.
     #[error(
-        "{0} is not a loopback address, and in development without an admin token anybody who reaches it is its admin; listen on 127.0.0.1, set an admin token, or pass --open-to-network if that is what you want"
+        "{0} is not a loopback address, and in development without an admin token anybody who reaches it is its admin; listen on 127.0.0.1, set an admin token, or pass --open-to-network, which makes one up and prints it"
     )]
     Open(SocketAddr),
+    /// An admin token cannot be made.
+    #[error("the system gives no random numbers to make an admin token of; set one with --admin-token-file")]
+    NoRandomness,
     /// The client that pushes messages to agents cannot be made.
     #[error("cannot set up the client for pushed messages: {0}; this is a defect in the program, report it")]
     Client(String),
@@ -40,7 +43,8 @@ pub enum StartError {
 pub(crate) struct ApiError {
     status: StatusCode,
     error: String,
-    extra: Map<String, Value>,
+    /// Boxed, as a map is large where serde_json keeps the order of members.
+    extra: Box<Map<String, Value>>,
     retry_after: Option<u64>,
     /// The storage failed; the route has its own word for that.
     store: Option<Box<StoreError>>,
@@ -48,7 +52,7 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Self { status, error: error.into(), extra: Map::new(), retry_after: None, store: None }
+        Self { status, error: error.into(), extra: Box::default(), retry_after: None, store: None }
     }
 
     pub(crate) fn bad_request(error: impl Into<String>) -> Self {

@@ -3,7 +3,8 @@
 //! It speaks to hosts, agents and operators as the real one does. The routes that it has answer with the same status
 //! codes, error bodies, checks and their order. It keeps everything in one SQLite file, or in memory. What it does not do: start containers, bill,
 //! or hold many people apart. It listens on the loopback interface, and refuses requests that a foreign web page makes a
-//! browser send, because in development whoever reaches it is its admin.
+//! browser send, because in development whoever reaches it is its admin. Where it listens elsewhere, or an admin token is
+//! set, that token is asked for and stands in the address of its [page](Running::page).
 //!
 //! ```
 //! use molecule_platform::{Config, Platform};
@@ -27,6 +28,13 @@
 //! - `PUT /workspaces/:id/instructions` is its own.
 //! - An agent that redirects a pushed message is followed within its origin only, and where its name leads is judged again
 //!   when the connection is made.
+//! - `GET /` is its own page, and `GET /events/stream` what the page lives on: server-sent events for the operator, over
+//!   all workspaces. The first is `{whole: true, now, workspaces, gone, rows}`, how things stand; the others say the same
+//!   of what has changed since. `rows` are rows of the activity log, in order and each once; where a body is over 32 KiB
+//!   the row comes without it and with `cut`.
+//! - A change by `PATCH /workspaces/:id` is an event `WORKSPACE_UPDATED`.
+//! - Effects of agents are rows `agent_log` of method `gate` and status `ok` or `denied`, with `{effect, target, rule,
+//!   grant}` as `metadata`, the last two of a denial only; the page shows them.
 //!
 //! Not there yet (`404 page not found`) are the routes of memory, approvals, checkpoints, schedules, uploads, plugins,
 //! budgets, `hibernate`, `session-search`, `model`, `/org/*`, `/events`, `/ws` and the MCP bridge.
@@ -41,6 +49,7 @@ mod config;
 mod delegation;
 mod error;
 mod events;
+mod feed;
 mod guard;
 mod hierarchy;
 mod log;
@@ -76,9 +85,12 @@ impl Platform {
     ///
     /// # Errors
     /// [`StartError`], each with what to do.
-    pub async fn start(config: Config) -> Result<Running, StartError> {
-        if !config.listen.ip().is_loopback() && config.is_open() && !config.open_to_network {
-            return Err(StartError::Open(config.listen));
+    pub async fn start(mut config: Config) -> Result<Running, StartError> {
+        if !config.listen.ip().is_loopback() && config.is_open() {
+            if !config.open_to_network {
+                return Err(StartError::Open(config.listen));
+            }
+            config.admin_token = Some(tokens::random().map_err(|_| StartError::NoRandomness)?);
         }
         let cannot_listen = |source| StartError::Listen { addr: config.listen, source };
         // Before the database, which would otherwise be made for nothing.
@@ -120,6 +132,18 @@ pub struct Running {
 }
 
 impl Running {
+    /// The address of the page for a person's browser. Where an admin token is demanded, it is in there: behind the `#`,
+    /// which no browser sends anywhere.
+    pub fn page(&self) -> String {
+        match &self.app.config.admin_token {
+            None => format!("{}/", self.url),
+            Some(token) => {
+                let token: String = url::form_urlencoded::byte_serialize(token.expose().as_bytes()).collect();
+                format!("{}/#token={token}", self.url)
+            }
+        }
+    }
+
     /// Looks now at what time alone changes (agents gone silent, rows too old), instead of waiting for the next time it is
     /// due.
     ///

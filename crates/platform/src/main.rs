@@ -47,11 +47,11 @@ struct Args {
     )]
     environment: Demands,
 
-    /// A file with the admin token; operators must show it then
+    /// A file with the admin token; operators must show it then, and the printed address of the page has it
     #[arg(long, env = "MOLECULE_PLATFORM_ADMIN_TOKEN_FILE", value_name = "FILE")]
     admin_token_file: Option<PathBuf>,
 
-    /// Listen beyond this machine although in development anybody who reaches it is its admin
+    /// Listen beyond this machine in development, too: an admin token is made up and printed with the page's address
     #[arg(long)]
     open_to_network: bool,
 
@@ -171,7 +171,7 @@ fn run(config: Config) -> ExitCode {
         }
     };
     runtime.block_on(async {
-        let open = config.is_open();
+        let open = config.is_open() && config.listen.ip().is_loopback();
         // Before it says that it listens: whoever reads that may tell it to stop.
         let stopped = match stop_signal() {
             Ok(stopped) => stopped,
@@ -186,8 +186,10 @@ fn run(config: Config) -> ExitCode {
         };
         let word =
             if open { "development: no credentials are asked for" } else { "credentials are asked for" };
+        let mut stdout = std::io::stdout();
         // Nobody reading it is no reason to stop.
-        let _ = writeln!(std::io::stdout(), "molecule-platform listens on {} ({word})", platform.url);
+        let _ = writeln!(stdout, "molecule-platform listens on {} ({word})", platform.url);
+        let _ = writeln!(stdout, "its page is {}", platform.page());
         stopped.await;
         platform.shutdown().await;
         ExitCode::SUCCESS

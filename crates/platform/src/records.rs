@@ -17,13 +17,12 @@ pub(crate) struct Record {
     pub(crate) metadata: Option<RuntimeMetadata>,
     pub(crate) current_task: String,
     pub(crate) inbound_secret: Option<String>,
-    pub(crate) last_heartbeat_at: Option<i64>,
     pub(crate) removed_at: Option<i64>,
 }
 
 const COLUMNS: &str = "id, name, role, tier, status, url, parent_id, active_tasks, max_concurrent_tasks, error_rate,
     uptime_seconds, runtime, delivery_mode, x, y, collapsed, agent_card, last_outbound_at, budget_limit, monthly_spend,
-    runtime_metadata, current_task, inbound_secret, last_heartbeat_at, removed_at";
+    runtime_metadata, current_task, inbound_secret, removed_at";
 
 impl Record {
     fn read(row: &Row<'_>) -> Result<Self, molecule_store::rusqlite::Error> {
@@ -56,7 +55,6 @@ impl Record {
             metadata: metadata.and_then(|text| serde_json::from_str(&text).ok()),
             current_task: row.get("current_task")?,
             inbound_secret: row.get("inbound_secret")?,
-            last_heartbeat_at: row.get("last_heartbeat_at")?,
             removed_at: row.get("removed_at")?,
         })
     }

@@ -50,8 +50,13 @@ fn it_says_where_it_listens_and_ends_well_when_told_to() {
     let mut child =
         program(&["--listen", "127.0.0.1:0", "--in-memory"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
-    assert!(said.starts_with("molecule-platform listens on http://127.0.0.1:"), "{said}");
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut said).unwrap();
+    let rest = said.strip_prefix("molecule-platform listens on http://127.0.0.1:").expect(&said);
+    let port = rest.split_once(' ').unwrap().0;
+    let mut page = String::new();
+    stdout.read_line(&mut page).unwrap();
+    assert_eq!(page, format!("its page is http://127.0.0.1:{port}/\n"));
     let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(told.success());
     assert_eq!(child.wait().unwrap().code(), Some(0));

@@ -11,6 +11,7 @@ mod connection;
 mod create;
 mod delegations;
 mod delete;
+mod feed;
 mod health;
 mod heartbeat;
 mod instructions;
@@ -33,6 +34,7 @@ pub(crate) fn all() -> Router<App> {
         .merge(create::routes())
         .merge(delegations::routes())
         .merge(delete::routes())
+        .merge(feed::routes())
         .merge(health::routes())
         .merge(heartbeat::routes())
         .merge(instructions::routes())

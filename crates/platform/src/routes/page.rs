@@ -1,52 +1,50 @@
-//! `GET /`: the workspaces, for a person.
+//! `GET /`: the page of `src/page`, for a person.
+//!
+//! Its files are the same for everybody and hold nothing that is anybody's, so they ask for no token: a browser that
+//! opens an address could not show one. What the page shows it asks for itself, as the operator.
 
 use axum::Router;
-use axum::extract::State;
-use axum::response::Html;
+use axum::extract::Path;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use molecule_protocol::timestamp;
+use molecule_protocol::error_body::ROUTE_NOT_FOUND;
 
 use crate::app::App;
-use crate::auth::Admin;
-use crate::clock::time;
-use crate::error::ApiError;
-use crate::records::{self, Record};
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+const JS: &str = "text/javascript; charset=utf-8";
+
+const INDEX: &str = include_str!("../page/index.html");
+
+const FILES: [(&str, &str, &str); 11] = [
+    ("style.css", CSS, include_str!("../page/style.css")),
+    ("icon.svg", SVG, include_str!("../page/icon.svg")),
+    ("app.js", JS, include_str!("../page/app.js")),
+    ("api.js", JS, include_str!("../page/api.js")),
+    ("chat.js", JS, include_str!("../page/chat.js")),
+    ("dialogs.js", JS, include_str!("../page/dialogs.js")),
+    ("dom.js", JS, include_str!("../page/dom.js")),
+    ("feed.js", JS, include_str!("../page/feed.js")),
+    ("list.js", JS, include_str!("../page/list.js")),
+    ("passing.js", JS, include_str!("../page/passing.js")),
+    ("rows.js", JS, include_str!("../page/rows.js")),
+];
 
 pub(super) fn routes() -> Router<App> {
-    Router::new().route("/", get(page))
+    Router::new().route("/", get(async || text(HTML, INDEX))).route("/page/{file}", get(file))
 }
 
-async fn page(State(app): State<App>, _: Admin) -> Result<Html<String>, ApiError> {
-    let rows: String = app.db.read(records::all).await?.iter().map(row).collect();
-    Ok(Html(format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Molecule AI, local platform</title>\n\
-         <h1>Workspaces</h1>\n<table>\n\
-         <thead><tr><th>Name<th>Status<th>Task<th>Last heartbeat<th>Delivery<th>Id</tr></thead>\n\
-         <tbody>\n{rows}</tbody>\n</table>\n</html>\n"
-    )))
-}
-
-fn row(record: &Record) -> String {
-    let heard = record.last_heartbeat_at.map_or("never".to_owned(), |at| timestamp::format(time(at)));
-    let mode = record.shown.delivery_mode.map_or("", |mode| mode.as_str());
-    let cells =
-        [&record.shown.name, record.status().as_str(), &record.current_task, &heard, mode, record.id()];
-    let cells: String = cells.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
-    format!("<tr>{cells}</tr>\n")
-}
-
-/// Names and tasks are strangers' texts.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
+async fn file(Path(name): Path<String>) -> Response {
+    match FILES.iter().find(|(known, ..)| *known == name) {
+        Some((_, kind, content)) => text(kind, content),
+        None => (StatusCode::NOT_FOUND, ROUTE_NOT_FOUND).into_response(),
     }
-    escaped
+}
+
+/// Asked for anew each time: another version of the platform may listen here next.
+fn text(kind: &'static str, content: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], content).into_response()
 }

@@ -55,7 +55,7 @@ async fn show(State(app): State<App>, anyone: Anyone, Query(query): Query<Show>)
 /// Changes what the body names; `null` is a change, too.
 async fn change(State(app): State<App>, member: Member, body: Bytes) -> Answer {
     let changes: Map<String, Value> = parse(&body, "invalid workspace payload")?;
-    let now = app.now();
+    let (id, now) = (member.id.clone(), app.now());
     let needs_restart = app
         .db
         .write(move |connection| {
@@ -70,6 +70,7 @@ async fn change(State(app): State<App>, member: Member, body: Bytes) -> Answer {
         })
         .await
         .or_text("failed to update workspace")?;
+    app.events.tell(&id, "WORKSPACE_UPDATED", now, json!({}));
     match needs_restart {
         true => ok(&json!({ "status": "updated", "needs_restart": true })),
         false => ok(&json!({ "status": "updated" })),

@@ -197,7 +197,7 @@ async fn every_gated_route_refuses_callers_without_a_token_and_with_anothers() {
         ("GET", format!("/workspaces/{id}/events/stream"), Workspace),
         ("GET", format!("/registry/{id}/peers"), Workspace),
         ("GET", format!("/workspaces/{id}/a2a/queue/q"), Caller),
-        ("GET", "/".to_owned(), Admin),
+        ("GET", "/events/stream".to_owned(), Admin),
         ("GET", "/workspaces".to_owned(), Admin),
         ("POST", "/workspaces".to_owned(), Admin),
         ("DELETE", format!("/workspaces/{id}"), Admin),

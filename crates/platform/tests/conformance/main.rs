@@ -4,10 +4,12 @@
 
 mod agent;
 mod delegation;
+mod feed;
 mod guard;
 mod lifecycle;
 mod log;
 mod messages;
+mod page;
 mod peers;
 mod push;
 mod registration;
