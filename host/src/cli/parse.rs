@@ -198,6 +198,7 @@ mod tests {
             "Identity:",
             "Grants",
             "Behaviour:",
+            "Limits",
             "Output:",
             "Exit codes:",
         ] {
