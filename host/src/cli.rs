@@ -10,6 +10,7 @@ mod console;
 mod dev;
 mod escape;
 mod failure;
+mod limits;
 mod load;
 mod log;
 mod parse;
@@ -17,6 +18,7 @@ mod report;
 mod run;
 mod settings;
 mod signals;
+mod units;
 mod values;
 
 use std::future::Future;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use molecule_runtime::wit::{Card, StopReason};
-use molecule_runtime::{AotStore, Component, LoadError, Runtime, RuntimeError};
+use molecule_runtime::{AotStore, Component, Limits, LoadError, Runtime, RuntimeError, RuntimeOptions};
 use molecule_store::state::State;
 use molecule_store::{MemoryState, SqliteState, StoreError};
 use tokio::sync::{broadcast, watch};
@@ -64,8 +64,17 @@ impl Host {
     /// # Errors
     /// [`LoadError`] says what it is instead of an agent.
     pub async fn load(&self, bytes: Vec<u8>) -> Result<LoadedAgent, LoadError> {
+        self.load_within(bytes, Limits::default()).await
+    }
+
+    /// The same, for an agent that may take more of the machine than others, or less: it is asked who it is within
+    /// these limits. Those it runs with are in its [`AgentSpec`].
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn load_within(&self, bytes: Vec<u8>, limits: Limits) -> Result<LoadedAgent, LoadError> {
         let component = self.runtime.load(bytes).await?;
-        let card = self.runtime.describe(&component, molecule_runtime::Limits::default()).await?;
+        let card = self.runtime.describe(&component, limits).await?;
         Ok(LoadedAgent { component, card })
     }
 
@@ -95,6 +104,7 @@ pub struct HostBuilder {
     state: Option<Arc<dyn State>>,
     network: Option<Network>,
     transport: TransportSettings,
+    stack_bytes: Option<usize>,
 }
 
 impl HostBuilder {
@@ -115,6 +125,12 @@ impl HostBuilder {
     /// Keeps the state of messages here instead of in `host.db` of the state folder.
     pub fn state(mut self, state: Arc<dyn State>) -> Self {
         self.state = Some(state);
+        self
+    }
+
+    /// Bytes of stack that functions of an agent may use, each instance for itself; 1 MiB where nothing is said.
+    pub fn stack_bytes(mut self, bytes: usize) -> Self {
+        self.stack_bytes = Some(bytes);
         self
     }
 
@@ -154,7 +170,10 @@ impl HostBuilder {
             Some(network) => network,
             None => Network::new(&self.transport)?,
         };
-        Ok(Host { runtime: Runtime::new(aot)?, network, state, state_dir })
+        let default = RuntimeOptions::default();
+        let stack_bytes = self.stack_bytes.unwrap_or(default.stack_bytes);
+        let runtime = Runtime::with(RuntimeOptions { aot, stack_bytes })?;
+        Ok(Host { runtime, network, state, state_dir })
     }
 }
 

@@ -27,4 +27,4 @@ pub use molecule_store as store;
 
 pub use events::{Ended, Event, Happened};
 pub use host::{BuildError, Host, HostBuilder, LoadedAgent, Running, StartError};
-pub use spec::{AgentSpec, Intervals, OnEnd};
+pub use spec::{AgentSpec, Intervals, Mailbox, OnEnd};

@@ -57,12 +57,14 @@ pub struct AgentSpec {
     /// Messages in flight at once; what the card asks for, at most [`AgentSpec::MAX_ASKED_CONCURRENCY`], where
     /// nothing is said.
     pub concurrency: Option<usize>,
-    /// How long one callback may take.
+    /// How long one callback may take, waits included. 10 minutes.
     pub callback_time: Duration,
     /// How long what is in flight may still take when the host stops.
     pub shutdown_grace: Duration,
-    /// What an instance may take.
+    /// What it may take of the machine.
     pub limits: Limits,
+    /// How much may wait for it.
+    pub mailbox: Mailbox,
     /// When a dead instance is built again.
     pub restarts: Restarts,
     /// Where all that happens is told, from the start on. Whoever subscribes before the agent is started misses nothing;
@@ -95,6 +97,7 @@ impl AgentSpec {
             callback_time: Duration::from_secs(600),
             shutdown_grace: Duration::from_secs(10),
             limits: Limits::default(),
+            mailbox: Mailbox::default(),
             restarts: Restarts::default(),
             events: broadcast::Sender::new(EVENTS),
         }
@@ -109,6 +112,22 @@ impl AgentSpec {
         for time in [&mut self.callback_time, &mut self.shutdown_grace] {
             *time = (*time).min(Self::LONGEST);
         }
+    }
+}
+
+/// How much may wait for an agent on this machine. Beyond that nothing more is taken in, save what the page under way
+/// still holds: it waits at the platform, which keeps it for days. Answers of peers wait there, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mailbox {
+    /// Messages. 10,000.
+    pub messages: u64,
+    /// Bytes of these messages, and of those in hand. 256 MiB.
+    pub bytes: u64,
+}
+
+impl Default for Mailbox {
+    fn default() -> Self {
+        Self { messages: 10_000, bytes: 256 * 1024 * 1024 }
     }
 }
 

@@ -225,3 +225,27 @@ async fn every_line_for_programs_is_an_object_and_the_last_one_has_the_exit_code
     assert_eq!((last["level"].as_str(), last["exit_code"].as_i64()), (Some("error"), Some(4)), "{last}");
     assert!(lines.iter().any(|line| line["message"] == "ready" && line["workspace"].is_string()));
 }
+
+/// Each flag reaches what it limits, and is named where it was in the way.
+#[tokio::test]
+async fn a_limit_that_a_flag_sets_is_the_one_an_agent_dies_of() {
+    let home = home();
+    let eats = ["--config", "does=eat", "--config", "spares=on-start", "--max-memory", "32MiB"];
+    for (guest, flags, code, words) in [
+        (
+            guests::HOSTILE,
+            &eats[..],
+            4,
+            "memory limit: 33 MiB wanted, 32 MiB allowed; --max-memory allows more",
+        ),
+        (guests::TRAPS, &["--max-stack", "64KiB"], 4, "stack limit: stack overflow; --max-stack allows more"),
+        (guests::DESCRIBE_EATS, &["--max-memory", "32MiB"], 3, "memory limit: 33 MiB wanted, 32 MiB allowed"),
+    ] {
+        let command = dev(&home, guest).with(flags).with(["--say", "deep 5000", "--once"]);
+        let ended = command.run().await;
+        assert_eq!(ended.code, Some(code), "{}", ended.stderr);
+        assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
+    }
+    let ended = dev(&home, guests::TRAPS).with(["--say", "deep 5000", "--once"]).run().await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "deep 5000\n"), "{}", ended.stderr);
+}

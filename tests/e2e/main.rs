@@ -16,6 +16,7 @@ mod dev;
 mod disk_full;
 mod kills;
 mod lifecycle;
+mod limits;
 mod messages;
 mod peers;
 mod runtime;

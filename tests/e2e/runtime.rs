@@ -9,6 +9,7 @@ mod describe;
 mod effects;
 mod embedding;
 mod lifecycle;
+mod limits;
 mod load;
 mod mailbox;
 mod output;

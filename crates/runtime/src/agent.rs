@@ -94,6 +94,18 @@ pub enum AgentEvent {
     Recovered,
     /// `on-tick` returned an error.
     TickFailed(Error),
+    /// It has used up the CPU time of its minute, and waits for more. Said once until it has had a minute's rest.
+    Throttled {
+        /// What a minute gives it.
+        cpu_per_minute: std::time::Duration,
+    },
+    /// It wrote more lines than it may in a minute; so much was dropped. Said when the minute is over.
+    LogDropped {
+        /// Lines.
+        lines: u64,
+        /// Bytes of these lines.
+        bytes: u64,
+    },
     /// `on-stop` has returned or ran out of time; nothing more comes.
     Stopped,
 }

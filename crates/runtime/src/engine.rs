@@ -1,10 +1,7 @@
 //! The one engine, and the clock that lets it take turns.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -16,9 +13,14 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// Ticks without a running guest after which the clock sleeps until there is one.
 const IDLE_TICKS: u32 = 20;
 
-/// Builds the engine; nothing else does.
-pub(crate) fn engine() -> wasmtime::Result<Engine> {
+/// What the host's own functions find below a guest's stack.
+const HOST_STACK: usize = 1536 * 1024;
+
+/// Builds the engine; nothing else does. `stack` is how many bytes of it a guest may use.
+pub(crate) fn engine(stack: usize) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
+    config.max_wasm_stack(stack);
+    config.async_stack_size(stack.saturating_add(HOST_STACK));
     // Guests yield at every tick: an endless loop can be dropped there.
     config.epoch_interruption(true);
     config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
@@ -54,20 +56,22 @@ impl Ticker {
         Ok(Self { shared, thread })
     }
 
-    /// Keeps the clock going while `future` is being polled.
-    pub(crate) fn during<F: Future>(self: &Arc<Self>, future: F) -> Ticked<F> {
-        Ticked { ticker: self.clone(), future: Box::pin(future) }
-    }
-
-    fn enter(&self) {
+    /// Keeps the clock going until what this gives back is dropped.
+    pub(crate) fn ticking(&self) -> Ticking {
         self.shared.running.fetch_add(1, Ordering::SeqCst);
         if self.shared.asleep.load(Ordering::SeqCst) {
             self.thread.unpark();
         }
+        Ticking(self.shared.clone())
     }
+}
 
-    fn leave(&self) {
-        self.shared.running.fetch_sub(1, Ordering::SeqCst);
+/// A guest runs.
+pub(crate) struct Ticking(Arc<Shared>);
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -95,27 +99,5 @@ fn tick(shared: &Shared, engine: &EngineWeak) {
             shared.asleep.store(false, Ordering::SeqCst);
             idle = 0;
         }
-    }
-}
-
-/// A future during whose polls the clock ticks.
-pub(crate) struct Ticked<F> {
-    ticker: Arc<Ticker>,
-    future: Pin<Box<F>>,
-}
-
-impl<F: Future> Future for Ticked<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        struct Leave(Arc<Ticker>);
-        impl Drop for Leave {
-            fn drop(&mut self) {
-                self.0.leave();
-            }
-        }
-        self.ticker.enter();
-        let _leave = Leave(self.ticker.clone());
-        self.future.as_mut().poll(context)
     }
 }

@@ -9,6 +9,8 @@ use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::agent::{Agent, LineSource};
+use crate::cpu::{Budget, Quota};
+use crate::journal::Journal;
 use crate::limits::{Limiter, Limits};
 use crate::stdio::LogStream;
 
@@ -35,10 +37,30 @@ impl Call {
     }
 }
 
+/// What all instances of an agent share: one that dies of its greed does not begin anew with it.
+#[derive(Clone)]
+pub(crate) struct Allowance {
+    pub(crate) limits: Limits,
+    pub(crate) quota: Arc<Quota>,
+    pub(crate) journal: Arc<Journal>,
+    /// Whether there is one callback in flight at a time.
+    pub(crate) one_at_a_time: bool,
+}
+
+impl Allowance {
+    pub(crate) fn new(agent: &Agent, limits: Limits, one_at_a_time: bool) -> Self {
+        let quota = Arc::new(Quota::new(&limits));
+        let journal = Journal::new(agent.observer.clone(), &limits);
+        Self { limits, quota, journal, one_at_a_time }
+    }
+}
+
 /// The data of an instance's store.
 pub(crate) struct Guest {
     pub(crate) agent: Arc<Agent>,
     pub(crate) limiter: Limiter,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) stderr: LogStream,
     stdout: LogStream,
     calls: Calls,
@@ -48,9 +70,10 @@ pub(crate) struct Guest {
 
 impl Guest {
     /// WASI with nothing granted: no file, no socket, no name, no environment, no argument.
-    pub(crate) fn new(agent: Arc<Agent>, limits: Limits) -> Self {
-        let stdout = LogStream::new(LineSource::Stdout, agent.observer.clone());
-        let stderr = LogStream::new(LineSource::Stderr, agent.observer.clone());
+    pub(crate) fn new(agent: Arc<Agent>, allowance: Allowance) -> Self {
+        let Allowance { limits, journal, one_at_a_time, .. } = allowance;
+        let stdout = LogStream::new(LineSource::Stdout, journal.clone());
+        let stderr = LogStream::new(LineSource::Stderr, journal.clone());
         let mut wasi = WasiCtx::builder();
         wasi.stdout(stdout.clone())
             .stderr(stderr.clone())
@@ -60,7 +83,9 @@ impl Guest {
             .allow_ip_name_lookup(false);
         Self {
             agent,
+            budget: Arc::new(Budget::new(&limits, one_at_a_time)),
             limiter: Limiter::new(limits),
+            journal,
             stdout,
             stderr,
             calls: Calls::default(),
@@ -71,10 +96,12 @@ impl Guest {
 
     pub(crate) fn began(&mut self, task: GuestTaskId, call: Arc<Call>) {
         self.calls.of_task.insert(task, call);
+        self.budget.began();
     }
 
     pub(crate) fn ended(&mut self, task: GuestTaskId) {
         self.calls.ended(task);
+        self.budget.ended();
     }
 }
 

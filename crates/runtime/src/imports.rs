@@ -162,11 +162,12 @@ impl peers::HostWithStore<Guest> for HasSelf<Guest> {
 
 impl log::HostWithStore<Guest> for HasSelf<Guest> {
     fn write(
-        host: Access<'_, Guest, Self>,
+        mut host: Access<'_, Guest, Self>,
         level: Level,
         message: String,
         fields: Vec<(String, String)>,
     ) -> wasmtime::Result<()> {
+        let journal = host.get().journal.clone();
         let import = Import::enter(host)?;
         let message = cut(message, Line::MAX);
         let fields: Vec<_> = fields
@@ -174,7 +175,7 @@ impl log::HostWithStore<Guest> for HasSelf<Guest> {
             .take(MAX_FIELDS)
             .map(|(name, value)| (cut(name, MAX_FIELD_BYTES), cut(value, MAX_FIELD_BYTES)))
             .collect();
-        import.agent.observer.line(Line {
+        journal.line(Line {
             source: LineSource::Log,
             level,
             text: &message,

@@ -1,5 +1,7 @@
 //! A live instance: a store, the callbacks it exports, and a task on the guests' threads that serves them.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +18,9 @@ use wasmtime::{AsContextMut, Store};
 use crate::agent::{Agent, AgentEvent, Line, Observer};
 use crate::bindings::exports::molecule::agent as exports;
 use crate::component::Component;
+use crate::cpu::{self, Meter, OutOfCpu};
 use crate::death::{Cause, Death};
-use crate::guest::{Call, Guest};
+use crate::guest::{Allowance, Call, Guest};
 use crate::limits::Limits;
 use crate::runtime::Runtime;
 use crate::services::{CallPeer, ListPeers, Notify, Services, SetTask};
@@ -58,18 +61,36 @@ enum Command {
 /// A live instance. Dropping it ends it.
 pub(crate) struct Instance {
     commands: mpsc::UnboundedSender<Command>,
-    task: JoinHandle<Death>,
+    task: JoinHandle<End>,
+}
+
+/// The end of an instance.
+pub(crate) struct End {
+    pub(crate) death: Death,
+    /// Whose doing it was, where that is known.
+    pub(crate) culprit: Option<Arc<Call>>,
+}
+
+impl End {
+    fn of(cause: Cause) -> Self {
+        Self { death: Death::of(cause), culprit: None }
+    }
 }
 
 impl Instance {
     /// Builds an instance; that it could not be built is known when it [ends](Self::ended).
-    pub(crate) fn spawn(runtime: &Runtime, component: &Component, agent: Arc<Agent>, limits: Limits) -> Self {
+    pub(crate) fn spawn(
+        runtime: &Runtime,
+        component: &Component,
+        agent: Arc<Agent>,
+        allowance: Allowance,
+    ) -> Self {
         let (commands, inbox) = mpsc::unbounded_channel();
-        let ticker = runtime.inner.ticker.clone();
-        let serving = ticker.during(serve(runtime.clone(), component.clone(), agent, limits, inbox));
+        let (store, meter) = new_store(runtime, agent, allowance);
+        let serving = meter.around(serve(store, component.clone(), inbox));
         let task = match runtime.threads() {
             Some(threads) => threads.spawn(serving),
-            None => tokio::spawn(async { Death::of(Cause::Host("the runtime was shut down".to_owned())) }),
+            None => tokio::spawn(async { End::of(Cause::Host("the runtime was shut down".to_owned())) }),
         };
         Self { commands, task }
     }
@@ -90,10 +111,10 @@ impl Instance {
     }
 
     /// Waits for its end. May be asked again after it was dropped halfway.
-    pub(crate) async fn ended(&mut self) -> Death {
+    pub(crate) async fn ended(&mut self) -> End {
         match (&mut self.task).await {
-            Ok(death) => death,
-            Err(error) => Death::of(Cause::Host(error.to_string())),
+            Ok(end) => end,
+            Err(error) => End::of(Cause::Host(error.to_string())),
         }
     }
 
@@ -113,29 +134,35 @@ impl Drop for Instance {
 
 /// Serves commands until the instance dies.
 async fn serve(
-    runtime: Runtime,
+    mut store: Store<Guest>,
     component: Component,
-    agent: Arc<Agent>,
-    limits: Limits,
     mut commands: mpsc::UnboundedReceiver<Command>,
-) -> Death {
-    let mut store = new_store(&runtime, agent, limits);
+) -> End {
+    let budget = store.data().budget.clone();
     let result = match instantiate(&mut store, &component).await {
         Ok((_, callbacks)) => match store
             .run_concurrent(async |accessor| {
                 let mut calls = FuturesUnordered::new();
-                loop {
-                    tokio::select! {
-                        Some(ended) = calls.next(), if !calls.is_empty() => ended?,
-                        command = commands.recv() => match command {
-                            Some(Command::Call { callback, call, done }) => {
-                                calls.push(callbacks.call(accessor, callback, call, done));
-                            }
-                            Some(Command::Ping(pong)) => { let _ = pong.send(()); }
-                            None => return Ok(()),
-                        },
+                let mut serving = pin!(async {
+                    loop {
+                        tokio::select! {
+                            Some(ended) = calls.next(), if !calls.is_empty() => ended?,
+                            command = commands.recv() => match command {
+                                Some(Command::Call { callback, call, done }) => {
+                                    calls.push(callbacks.call(accessor, callback, call, done));
+                                }
+                                Some(Command::Ping(pong)) => { let _ = pong.send(()); }
+                                None => return Ok(()),
+                            },
+                        }
                     }
-                }
+                });
+                // Nothing of the guest runs while this is polled, and this is not polled while a guest runs on.
+                poll_fn(|context| {
+                    budget.paused();
+                    serving.as_mut().poll(context)
+                })
+                .await
             })
             .await
         {
@@ -145,22 +172,29 @@ async fn serve(
         Err(error) => Err(error),
     };
     match result {
-        Ok(()) => Death::of(Cause::Host("nobody needs it any more".to_owned())),
-        Err(error) => read_death(&store, &error),
+        Ok(()) => End::of(Cause::Host("nobody needs it any more".to_owned())),
+        Err(error) => End {
+            death: read_death(&store, &error),
+            culprit: error.downcast_ref::<OutOfCpu>().and_then(|error| error.call.clone()),
+        },
     }
 }
 
-fn new_store(runtime: &Runtime, agent: Arc<Agent>, limits: Limits) -> Store<Guest> {
-    let mut store = Store::new(&runtime.inner.engine, Guest::new(agent, limits));
+/// A store, and what counts its time.
+fn new_store(runtime: &Runtime, agent: Arc<Agent>, allowance: Allowance) -> (Store<Guest>, Meter) {
+    let (quota, observer) = (allowance.quota.clone(), agent.observer.clone());
+    let mut store = Store::new(&runtime.inner.engine, Guest::new(agent, allowance));
     store.limiter(|guest| &mut guest.limiter);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_async_yield_and_update(1);
-    store
+    store.epoch_deadline_callback(cpu::at_tick);
+    let meter =
+        Meter { ticker: runtime.inner.ticker.clone(), budget: store.data().budget.clone(), quota, observer };
+    (store, meter)
 }
 
 fn read_death(store: &Store<Guest>, error: &wasmtime::Error) -> Death {
     let guest = store.data();
-    Death::read(error, guest.limiter.refused(), &guest.stderr.tail())
+    Death::read(error, &guest.limiter, &guest.stderr.tail())
 }
 
 /// The callbacks of an instance.
@@ -274,9 +308,10 @@ pub(crate) async fn describe(
         services: Arc::new(Nowhere),
         observer: Arc::new(Nobody),
     };
-    let mut store = new_store(runtime, Arc::new(agent), limits);
+    let allowance = Allowance::new(&agent, limits, true);
+    let (mut store, meter) = new_store(runtime, Arc::new(agent), allowance);
     let component = component.clone();
-    let describing = runtime.inner.ticker.during(async move {
+    let describing = meter.around(async move {
         let result = async {
             // A callback of the right name and another shape is found out here.
             let (instance, _) = instantiate(&mut store, &component).await?;
@@ -296,7 +331,7 @@ pub(crate) async fn describe(
     match tokio::time::timeout(time, task).await {
         Ok(Ok(result)) => result,
         Ok(Err(error)) => Err(Death::of(Cause::Host(error.to_string()))),
-        Err(_) => Err(Death::of(Cause::TimedOut { callback: "describe", limit: time })),
+        Err(_) => Err(Death::of(Cause::TimedOut { callback: "describe", limit: time, throttled: false })),
     }
 }
 

@@ -10,7 +10,7 @@
 //!                   Gate::pass ──▶ Permit ──▶ Services
 //! ```
 //!
-//! An agent gets an instance of its own: its memory, its tables, its limits. WASI 0.2 is linked with nothing granted;
+//! An agent gets an instance of its own: its memory, its tables, its [`Limits`]. WASI 0.2 is linked with nothing granted;
 //! what it prints becomes log lines. What it may do to the world goes through the [`Gate`](molecule_gate::Gate) of its
 //! [`Agent`] and then to its [`Services`], which the embedder provides: this crate opens no socket, and no file but
 //! those of the [`AotStore`].
@@ -27,11 +27,13 @@ mod agent;
 mod aot;
 mod bindings;
 mod component;
+mod cpu;
 mod death;
 mod engine;
 mod guest;
 mod imports;
 mod instance;
+mod journal;
 mod limits;
 mod runtime;
 mod services;
@@ -44,6 +46,6 @@ pub use aot::AotStore;
 pub use component::{Component, LoadError};
 pub use death::{Cause, Death};
 pub use guest::Call;
-pub use limits::Limits;
-pub use runtime::{Runtime, RuntimeError};
+pub use limits::{Limits, Refusal, Resource};
+pub use runtime::{Runtime, RuntimeError, RuntimeOptions};
 pub use services::{CallPeer, ListPeers, Notify, Services, SetTask};

@@ -37,6 +37,22 @@ pub(crate) struct Inner {
     threads: Option<tokio::runtime::Runtime>,
 }
 
+/// What all agents of a runtime share.
+#[derive(Debug)]
+pub struct RuntimeOptions {
+    /// Keeps compiled components: what is compiled once is loaded after that.
+    pub aot: Option<AotStore>,
+    /// Bytes of stack that a guest's functions may use, each instance for itself. The stack on which a guest keeps
+    /// what its functions point to is another one, in its own memory, of a size that its toolchain chose. 1 MiB.
+    pub stack_bytes: usize,
+}
+
+impl Default for RuntimeOptions {
+    fn default() -> Self {
+        Self { aot: None, stack_bytes: 1024 * 1024 }
+    }
+}
+
 /// The runtime could not be built.
 #[derive(Debug, thiserror::Error)]
 #[error("the WebAssembly runtime could not be built: {0}")]
@@ -48,8 +64,16 @@ impl Runtime {
     /// # Errors
     /// When the system gives no threads or no executable memory.
     pub fn new(aot: Option<AotStore>) -> Result<Self, RuntimeError> {
+        Self::with(RuntimeOptions { aot, ..RuntimeOptions::default() })
+    }
+
+    /// The same, with options.
+    ///
+    /// # Errors
+    /// As above, and when there is no stack of that size.
+    pub fn with(RuntimeOptions { aot, stack_bytes }: RuntimeOptions) -> Result<Self, RuntimeError> {
         let failed = |error: wasmtime::Error| RuntimeError(format!("{error:#}"));
-        let engine = engine::engine().map_err(failed)?;
+        let engine = engine::engine(stack_bytes).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         imports::link(&mut linker).map_err(failed)?;
         let io_failed = |error: std::io::Error| RuntimeError(error.to_string());
@@ -91,7 +115,7 @@ impl Runtime {
     /// Asks an agent who it is, in an instance of its own that can reach nothing.
     ///
     /// # Errors
-    /// [`LoadError::Describe`] when it dies or takes longer than five seconds.
+    /// [`LoadError::Describe`] when it dies, of a limit or by itself, or takes longer than five seconds.
     pub async fn describe(&self, component: &Component, limits: Limits) -> Result<Card, LoadError> {
         instance::describe(self, component, limits, DESCRIBE_TIME)
             .await

@@ -11,7 +11,8 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-use crate::agent::{Line, LineSource, Observer};
+use crate::agent::{Line, LineSource};
+use crate::journal::Journal;
 use crate::wit::Level;
 
 /// Bytes that a guest may write at once.
@@ -20,17 +21,17 @@ const PERMIT: usize = 64 * 1024;
 /// Bytes of the latest output that are kept to explain a death.
 const TAIL: usize = 4 * 1024;
 
-/// One of an instance's output streams: cuts what comes into lines and hands each to the observer.
+/// One of an instance's output streams: cuts what comes into lines for the journal.
 #[derive(Clone)]
 pub(crate) struct LogStream {
     source: LineSource,
-    observer: Arc<dyn Observer>,
+    journal: Arc<Journal>,
     cutter: Arc<Mutex<Cutter>>,
 }
 
 impl LogStream {
-    pub(crate) fn new(source: LineSource, observer: Arc<dyn Observer>) -> Self {
-        Self { source, observer, cutter: Arc::default() }
+    pub(crate) fn new(source: LineSource, journal: Arc<Journal>) -> Self {
+        Self { source, journal, cutter: Arc::default() }
     }
 
     /// What was written last, for whoever explains a death.
@@ -56,7 +57,7 @@ impl LogStream {
 
     fn line(&self, text: &str) {
         let level = if self.source == LineSource::Stderr { Level::Warn } else { Level::Info };
-        self.observer.line(Line { source: self.source, level, text, fields: &[], message: None });
+        self.journal.line(Line { source: self.source, level, text, fields: &[], message: None });
     }
 }
 

@@ -9,6 +9,7 @@ use molecule_host::gate::PeerGrant;
 use molecule_host::platform::{OrgId, Origin};
 use molecule_protocol::{PlatformUrl, WorkspaceId};
 
+use super::limits::LimitArgs;
 use super::values;
 
 const RUN_ABOUT: &str = "\
@@ -100,6 +101,8 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) behaviour: BehaviourArgs,
     #[command(flatten)]
+    pub(super) limits: LimitArgs,
+    #[command(flatten)]
     pub(super) output: OutputArgs,
 }
 
@@ -176,12 +179,6 @@ pub(super) struct BehaviourArgs {
     ///
     #[arg(long, value_name = "wait|exit", value_parser = values::on_end)]
     pub(super) on_revoked: Option<OnEnd>,
-    /// Messages that the agent handles at once, 1 to 1024 [default: what it asks for, 16 at most]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(super) concurrency: Option<u16>,
-    /// Seconds that one message may take [default: 600]
-    #[arg(long, value_name = "SECONDS", value_parser = values::time_limit)]
-    pub(super) callback_timeout: Option<Duration>,
     /// Seconds that messages in hand may still take when the host stops [default: 10]
     #[arg(long, value_name = "SECONDS", value_parser = values::grace)]
     pub(super) shutdown_grace: Option<Duration>,
@@ -253,6 +250,8 @@ pub(super) struct DevArgs {
     pub(super) grants: GrantArgs,
     #[command(flatten)]
     pub(super) behaviour: BehaviourArgs,
+    #[command(flatten)]
+    pub(super) limits: LimitArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
 }

@@ -24,6 +24,7 @@ use super::banner::Banner;
 use super::console::Console;
 use super::escape::one_line;
 use super::failure::Failure;
+use super::limits::{LimitArgs, limit, limits};
 use super::load::load;
 use super::run::{finish, stop};
 use super::settings::{self, UsageError};
@@ -46,6 +47,7 @@ pub(super) struct DevSettings {
     name: Option<String>,
     grants: Grants,
     behaviour: BehaviourArgs,
+    limits: LimitArgs,
 }
 
 impl DevSettings {
@@ -54,7 +56,7 @@ impl DevSettings {
     /// # Errors
     /// What makes no sense together.
     pub(super) fn new(args: DevArgs) -> Result<Self, UsageError> {
-        let DevArgs { path, package, conversation, local, grants, behaviour, output: _ } = args;
+        let DevArgs { path, package, conversation, local, grants, behaviour, limits, output: _ } = args;
         let wrong = |text: &str| Err(UsageError(text.to_owned()));
         let Some(path) = path else {
             return wrong(
@@ -78,6 +80,7 @@ impl DevSettings {
             name: local.agent_name,
             grants: settings::granted(grants),
             behaviour,
+            limits,
         })
     }
 }
@@ -93,8 +96,8 @@ pub(super) async fn dev(
 ) -> Result<(), Failure> {
     let component = signals.or_stop(component(&settings.path, settings.package.as_deref())).await?;
     let home = Home::open(settings.state_dir.take())?;
-    let host = signals.or_stop(build_host(&home)).await?;
-    let agent = signals.or_stop(load(&host, &component)).await?;
+    let host = signals.or_stop(build_host(&home, settings.limits.max_stack)).await?;
+    let agent = signals.or_stop(load(&host, &component, &limits(&settings.limits))).await?;
     let platform = Platform::start(local(&home, settings.port)).await.map_err(LocalError::from)?;
     let user = User::new(platform.url.clone())?;
     let lived = live(settings, &component, &host, &agent, &home, &user, console, &signals).await;
@@ -116,7 +119,9 @@ async fn live(
 ) -> Result<(), Failure> {
     let name = settings.name.clone().unwrap_or_else(|| agent.card.name.clone());
     let workspace = signals.or_stop(home.workspace(user, &name)).await?;
-    let spec = spec(settings.behaviour, settings.grants, settings.name, user.platform().clone(), workspace);
+    let mut spec =
+        spec(settings.behaviour, settings.grants, settings.name, user.platform().clone(), workspace);
+    limit(&mut spec, &settings.limits);
     let answer = move |text: &str| console.answer(text);
     let conversation = Conversation::new(user, workspace, settings.patience, Box::new(answer)).await?;
     let input = Input::new(settings.say, settings.patience);
@@ -159,8 +164,14 @@ async fn component(path: &Path, package: Option<&str>) -> Result<PathBuf, Failur
 }
 
 /// A host that keeps its state in `home`, and compiled components where the next one finds them.
-async fn build_host(home: &Home) -> Result<Host, BuildError> {
-    let builder = || Host::builder().state_dir(home.path());
+async fn build_host(home: &Home, stack_bytes: Option<usize>) -> Result<Host, BuildError> {
+    let builder = || {
+        let builder = Host::builder().state_dir(home.path());
+        match stack_bytes {
+            Some(bytes) => builder.stack_bytes(bytes),
+            None => builder,
+        }
+    };
     match home.shared_compiled() {
         None => builder().build().await,
         Some(shared) => match builder().compiled_in(shared).build().await {

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
+use molecule_host::runtime::Limits;
 use molecule_host::{Host, LoadedAgent};
 use tokio::time::Instant;
 
@@ -17,7 +18,7 @@ const QUICK: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// The file cannot be read, or is no agent.
-pub(super) async fn load(host: &Host, path: &Path) -> Result<LoadedAgent, Failure> {
+pub(super) async fn load(host: &Host, path: &Path, limits: &Limits) -> Result<LoadedAgent, Failure> {
     if path.is_dir() {
         let path = path.display();
         return Err(UsageError(format!(
@@ -35,7 +36,7 @@ pub(super) async fn load(host: &Host, path: &Path) -> Result<LoadedAgent, Failur
     let bytes = read.await.map_err(std::io::Error::other).and_then(|it| it).map_err(unreadable)?;
     let what = format!("{} ({})", path.file_name().unwrap_or(path.as_os_str()).display(), size(bytes.len()));
     let began = Instant::now();
-    let loaded = announced(&what, host.load(bytes)).await;
+    let loaded = announced(&what, host.load_within(bytes, limits.clone())).await;
     let agent = loaded.map_err(|source| Failure::Load { path: path.to_owned(), source })?;
     let took = began.elapsed();
     match agent.component.was_kept() {

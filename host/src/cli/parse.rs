@@ -198,6 +198,7 @@ mod tests {
             "Identity:",
             "Grants",
             "Behaviour:",
+            "Limits",
             "Output:",
             "Exit codes:",
         ] {
@@ -232,6 +233,8 @@ mod tests {
         for line in [
             "agent.wasm --log-format yaml",
             "agent.wasm --concurrency 0",
+            "agent.wasm --max-memory 5bananas",
+            "agent.wasm --callback-cpu 0s",
             "dev x --timeout 1",
             "a b",
             "a -q -v",

@@ -9,6 +9,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
 
+use super::limits::flag_against;
 use super::log::AGENT;
 
 /// Logs what happens until the agent has ended.
@@ -68,12 +69,16 @@ fn log(agent: &str, event: &Event) {
     }
 }
 
-/// The reason, and the wasm stack below it.
+/// The reason, the flag against it, and the wasm stack below.
 fn story(death: &Death) -> String {
-    match &death.backtrace {
-        Some(backtrace) => format!("{death}\n{}", backtrace.trim_end()),
-        None => death.to_string(),
+    let mut story = death.to_string();
+    if let Some(flag) = flag_against(&death.cause) {
+        story += &format!("; {flag} allows more");
     }
+    if let Some(backtrace) = &death.backtrace {
+        story += &format!("\n{}", backtrace.trim_end());
+    }
+    story
 }
 
 /// A line of the agent's own. What it prints is as important as what it logs: it may know no other way.

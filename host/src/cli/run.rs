@@ -17,9 +17,14 @@ use super::signals::Signals;
 /// # Errors
 /// Whatever ends it but a signal.
 pub(super) async fn run(settings: RunSettings, console: Console, signals: Signals) -> Result<(), Failure> {
-    let RunSettings { component, state_dir, spec } = settings;
-    let host = signals.or_stop(Host::builder().state_dir(&state_dir).build()).await?;
-    let agent = signals.or_stop(load(&host, &component)).await?;
+    let RunSettings { component, state_dir, stack_bytes, spec } = settings;
+    let builder = Host::builder().state_dir(&state_dir);
+    let builder = match stack_bytes {
+        Some(bytes) => builder.stack_bytes(bytes),
+        None => builder,
+    };
+    let host = signals.or_stop(builder.build()).await?;
+    let agent = signals.or_stop(load(&host, &component, &spec.limits)).await?;
     tracing::info!("connecting to {} as workspace {}", spec.platform_url, spec.workspace_id);
     let (banner, grace) = (Banner::new(&agent, &component, &spec, &state_dir), spec.shutdown_grace);
     let log = tokio::spawn(report::follow(spec.events.subscribe()));

@@ -10,6 +10,7 @@ use molecule_host::token::{TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, TokenInputs};
 use molecule_host::{AgentSpec, Intervals};
 
 use super::args::{BehaviourArgs, GrantArgs, IdentityArgs, PlatformArgs, RunArgs};
+use super::limits::limit;
 use super::values;
 
 /// The environment, as far as it matters here: an empty variable counts as none.
@@ -65,6 +66,7 @@ pub(super) struct UsageError(pub(super) String);
 pub(super) struct RunSettings {
     pub(super) component: PathBuf,
     pub(super) state_dir: PathBuf,
+    pub(super) stack_bytes: Option<usize>,
     pub(super) spec: AgentSpec,
 }
 
@@ -74,7 +76,7 @@ impl RunSettings {
     /// # Errors
     /// What is missing, by flag and by variable, and what makes no sense.
     pub(super) fn new(args: RunArgs, environment: &Environment) -> Result<Self, UsageError> {
-        let RunArgs { component, platform, identity, grants, behaviour, output: _ } = args;
+        let RunArgs { component, platform, identity, grants, behaviour, limits, output: _ } = args;
         let component = component.ok_or_else(|| {
             UsageError("no agent is named; give its component, as in: molecule-host agent.wasm".to_owned())
         })?;
@@ -99,7 +101,8 @@ impl RunSettings {
         };
         spec.grants = granted(grants);
         behave(&mut spec, with_variables(behaviour, environment)?);
-        Ok(Self { component, state_dir, spec })
+        limit(&mut spec, &limits);
+        Ok(Self { component, state_dir, stack_bytes: limits.max_stack, spec })
     }
 }
 
@@ -164,8 +167,6 @@ pub(super) fn behave(spec: &mut AgentSpec, args: BehaviourArgs) {
     };
     spec.on_pause = args.on_pause.unwrap_or(spec.on_pause);
     spec.on_revoked = args.on_revoked.unwrap_or(spec.on_revoked);
-    spec.concurrency = args.concurrency.map(usize::from).or(spec.concurrency);
-    spec.callback_time = args.callback_timeout.unwrap_or(spec.callback_time);
     spec.shutdown_grace = args.shutdown_grace.unwrap_or(spec.shutdown_grace);
 }
 
@@ -240,7 +241,7 @@ mod tests {
             ],
         )
         .unwrap();
-        let RunSettings { component, state_dir, spec } = settings;
+        let RunSettings { component, state_dir, spec, .. } = settings;
         assert_eq!((component, state_dir), ("a.wasm".into(), "/var/lib/agents".into()));
         assert_eq!(
             (spec.platform_url.to_string().as_str(), spec.workspace_id.to_string().as_str()),

@@ -26,9 +26,6 @@ const LARGE_PAGE: u32 = 500;
 const LOOK_BACK: Duration = Duration::from_secs(600);
 /// A row may become visible after a younger one: the newest are looked at again so often.
 const SWEEP: Duration = Duration::from_secs(60);
-/// With so much waiting nothing more is taken in: it waits at the platform, which keeps it for days.
-const MAX_WAITING: u64 = 10_000;
-const MAX_WAITING_BYTES: u64 = 256 * 1024 * 1024;
 /// Rows that are known to have been taken, so that a sweep asks the state about none of them.
 const REMEMBERED: usize = 2048;
 
@@ -85,7 +82,10 @@ enum Trouble {
     Platform(#[from] PlatformError),
     #[error(transparent)]
     State(#[from] StateError),
-    #[error("{waiting} messages of {bytes} bytes wait for the agent already; it is too slow, or it hangs")]
+    #[error(
+        "mailbox limit: {waiting} messages of {bytes} bytes wait for the agent already; it is too slow, or it hangs; \
+         --max-mailbox and --max-mailbox-bytes let more in"
+    )]
     Full { waiting: u64, bytes: u64 },
 }
 
@@ -191,7 +191,8 @@ impl InboundLoop<'_> {
 
     async fn room(&self) -> Result<(), Trouble> {
         let backlog = self.context.state.backlog(self.context.fence()).await?;
-        if backlog.waiting >= MAX_WAITING || backlog.bytes >= MAX_WAITING_BYTES {
+        let most = self.context.spec.mailbox;
+        if backlog.waiting >= most.messages || backlog.bytes >= most.bytes {
             return Err(Trouble::Full { waiting: backlog.waiting, bytes: backlog.bytes });
         }
         Ok(())

@@ -39,6 +39,18 @@ impl Observer for WorkspaceObserver {
             AgentEvent::TickFailed(error) => {
                 context.say(Event::Trouble(format!("the agent's on-tick failed: {}", wit::words(&error))));
             }
+            AgentEvent::Throttled { cpu_per_minute } => context.say(Event::Trouble(format!(
+                "CPU limit: the agent has used up its {cpu_per_minute:?} of CPU time in a minute and waits for more; \
+                 --cpu-per-minute allows more"
+            ))),
+            AgentEvent::LogDropped { lines, bytes } => {
+                let most = &context.spec.limits;
+                context.say(Event::Trouble(format!(
+                    "log limit: {lines} lines of the agent ({bytes} bytes) were dropped, since it may write {} lines \
+                     and {} bytes in a minute; --max-log-lines and --max-log-bytes allow more",
+                    most.log_lines_per_minute, most.log_bytes_per_minute
+                )));
+            }
             AgentEvent::Stopped => {}
         }
     }

@@ -60,8 +60,9 @@ async fn heartbeats_say_what_the_agent_does() {
 async fn an_agent_that_dies_again_and_again_is_reported_as_wedged_until_it_works_again() {
     let world = World::new().await;
     let alice = world.create("alice").await;
+    let front = listener(&world).await;
     let host = host(&world.path("state")).await;
-    let mut spec = spec(world.url(), &alice);
+    let mut spec = spec(&front.url(), &alice);
     spec.restarts.first = Duration::from_millis(1);
     spec.restarts.healthy_after = Duration::from_secs(1);
     // Only events make it beat.
@@ -76,6 +77,14 @@ async fn an_agent_that_dies_again_and_again_is_reported_as_wedged_until_it_works
     world.say(&alice, "are you well?").await;
     assert_eq!(world.answered(&alice, 3).await[2], "are you well?");
     agent.event("recovered", |event| matches!(event, Event::Recovered).then_some(())).await;
+    // Degraded it stays until more messages have gone well than badly, but no longer because it is wedged.
+    agent.nth(3, "a heartbeat", heartbeat).await;
+    let received = front.received();
+    let beats = received.iter().filter(|request| request.target == "/registry/heartbeat");
+    let states: Vec<_> = beats
+        .map(|beat| serde_json::from_slice::<serde_json::Value>(&beat.body).unwrap()["runtime_state"].clone())
+        .collect();
+    assert_eq!(states, ["", "wedged", ""]);
     agent.stop().await;
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use molecule_runtime::wit::{Error, StartReason, StopReason};
-use molecule_runtime::{ActorOptions, ActorState, AgentEvent, Cause, Death, Delivery};
+use molecule_runtime::{ActorOptions, ActorState, AgentEvent, Cause, Death, Delivery, Resource};
 use molecule_tests::guests;
 
 use super::fixture::{Running, Setup, agent, soon};
@@ -33,11 +33,11 @@ async fn a_panic_is_told_in_its_words_with_file_and_line() {
 #[tokio::test]
 async fn a_death_is_never_a_bare_unreachable() {
     let cases: [(&str, &[Cause], &str); 6] = [
-        ("unreachable", &[], "trapped: it aborted"),
-        ("stack", &[Cause::StackOverflow], "stack overflow"),
-        ("shadow-stack", &[Cause::StackOverflow], "stack overflow"),
+        ("unreachable", &[], "trapped: it aborted (unreachable code reached) in "),
+        ("stack", &[Cause::StackOverflow], "stack limit: stack overflow"),
+        ("shadow-stack", &[Cause::StackOverflow], "stack limit: stack overflow"),
         ("memory", &[], "memory limit: 33 MiB wanted, 32 MiB allowed"),
-        ("bounds", &[], "trapped: out of bounds memory access"),
+        ("bounds", &[], "trapped: out of bounds memory access in zoo/examples/traps.rs:"),
         ("call", &[], "trapped: undefined element: out of bounds table access"),
     ];
     let running = small().start().await;
@@ -66,7 +66,10 @@ async fn memory_within_the_limit_is_given() {
     let running = small().start().await;
     assert_eq!(running.ask("grow 16").await, "grow 16");
     let death = death(&running, "grow 32").await;
-    assert!(matches!(&death.cause, Cause::Limit(words) if words.starts_with("memory limit: ")), "{death:?}");
+    assert!(
+        matches!(&death.cause, Cause::Limit(refusal) if refusal.resource == Resource::Memory),
+        "{death:?}"
+    );
 }
 
 /// An agent that could do without what it did not get has died of something else.
@@ -166,7 +169,7 @@ async fn a_start_that_does_not_return_is_a_death() {
     let mut running = agent(guests::FLIGHTS).config("stay-on-start", "1").options(brief).spawn().await;
     for _ in 0..2 {
         let AgentEvent::Died { death, .. } = running.event().await else { panic!("it died") };
-        assert_eq!(death.to_string(), "on-start did not return within 10ms");
+        assert_eq!(death.to_string(), "time limit: on-start did not return within 10ms");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use molecule_runtime::wit::{Level, StopReason};
-use molecule_runtime::{Line, LineSource};
+use molecule_runtime::{ActorOptions, Line, LineSource};
 use molecule_tests::guests;
 
 use super::fixture::{Heard, Running, agent, soon};
@@ -55,7 +55,8 @@ async fn a_long_line_is_cut() {
 
 #[tokio::test]
 async fn a_flood_comes_whole_and_in_order() {
-    let mut running = agent(guests::STDIO).start().await;
+    let roomy = |options: &mut ActorOptions| options.limits.log_lines_per_minute = 10_000;
+    let mut running = agent(guests::STDIO).options(roomy).start().await;
     let heard = lines(&mut running, "flood 10000").await;
     assert_eq!(heard.len(), 10_000);
     for (number, line) in heard.into_iter().enumerate() {

@@ -107,6 +107,6 @@ async fn a_tick_that_never_ends_is_killed_and_the_agent_goes_on() {
     let mut running = agent(guests::SPIN).options(brief).start().await;
     assert_eq!(running.ask("spin-tick").await, "spin-tick");
     let AgentEvent::Died { death, .. } = running.event().await else { panic!("it died") };
-    assert_eq!(death.to_string(), "on-tick did not return within 1s");
+    assert_eq!(death.to_string(), "time limit: on-tick did not return within 1s");
     assert_eq!(running.ask("still here?").await, "still here?");
 }

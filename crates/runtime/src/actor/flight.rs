@@ -46,9 +46,9 @@ impl Flight {
         self.pong.is_some()
     }
 
-    /// The death of a callback that did not return in time.
-    pub(super) fn timed_out(&self) -> Death {
-        Death::of(Cause::TimedOut { callback: self.call.callback, limit: self.time })
+    /// The death of a callback that did not return in time. `throttled` where it waited for CPU time meanwhile.
+    pub(super) fn timed_out(&self, throttled: bool) -> Death {
+        Death::of(Cause::TimedOut { callback: self.call.callback, limit: self.time, throttled })
     }
 
     /// Tells whoever waits for its message what became of it. Whoever waits for an order learns that it is over.

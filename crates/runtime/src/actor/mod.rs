@@ -21,23 +21,24 @@ use supervisor::{Control, Job, Stop, Supervisor};
 /// How an actor is run.
 #[derive(Debug, Clone)]
 pub struct ActorOptions {
-    /// Messages in flight at once; with 1 the agent never sees two callbacks interleave.
+    /// Messages in flight at once; with 1 the agent never sees two callbacks interleave. 1.
     pub concurrency: usize,
-    /// Messages that may wait for their turn.
+    /// Messages that may wait for their turn in the actor; whoever delivers one more waits. 64.
     pub mailbox: usize,
-    /// How long `on-message`, `on-tick`, `on-pause` and `on-resume` may take.
+    /// How long `on-message`, `on-tick`, `on-pause` and `on-resume` may take, waits included. 10 minutes.
     pub callback_time: Duration,
-    /// How long `on-start` may take.
+    /// How long `on-start` may take. 60 s.
     pub start_time: Duration,
-    /// How long `on-stop` may take.
+    /// How long `on-stop` may take. 5 s.
     pub stop_time: Duration,
     /// How long a callback that was canceled, because its time was up, may take to end before its instance is killed.
+    /// 5 s.
     pub cancel_grace: Duration,
     /// How often `on-tick` is called, if at all.
     pub tick: Option<Duration>,
     /// When and how often a dead instance is built again.
     pub restarts: Restarts,
-    /// What an instance may take.
+    /// What it may take of the machine.
     pub limits: Limits,
 }
 

@@ -18,8 +18,8 @@ use super::{ActorOptions, ActorState, Delivery};
 use crate::agent::{Agent, AgentEvent};
 use crate::component::Component;
 use crate::death::{Cause, Death};
-use crate::guest::Call;
-use crate::instance::{Callback, Instance, Returned};
+use crate::guest::{Allowance, Call};
+use crate::instance::{Callback, End, Instance, Returned};
 use crate::runtime::Runtime;
 use crate::wit::{self, Error, Message, Start, StartReason, StopReason};
 
@@ -64,8 +64,8 @@ enum Life {
 enum Blame {
     /// That of the one in flight, if there was only one; else nobody can tell.
     Unknown,
-    /// That of the flight of this number: its time was up, and the instance took turns all the while.
-    Flight(u64),
+    /// That of this call: its time was up and the instance took turns all the while, or it took too much of the CPU.
+    Call(Arc<Call>),
 }
 
 /// A callback's end, by the number of its flight; `None` when the instance ended first.
@@ -75,6 +75,7 @@ pub(super) struct Supervisor {
     runtime: Runtime,
     component: Component,
     agent: Arc<Agent>,
+    allowance: Allowance,
     options: ActorOptions,
     state: watch::Sender<ActorState>,
 
@@ -107,6 +108,7 @@ impl Supervisor {
         Self {
             runtime,
             component,
+            allowance: Allowance::new(&agent, options.limits.clone(), options.concurrency <= 1),
             agent,
             deaths: Deaths::new(options.restarts),
             next_tick: options.tick.map(|every| now + every),
@@ -139,7 +141,7 @@ impl Supervisor {
                 Some((number, returned)) = self.returns.next(), if !self.returns.is_empty() => {
                     self.returned(number, returned);
                 }
-                death = ended(self.instance.as_mut()) => self.died(&death, &Blame::Unknown),
+                end = ended(self.instance.as_mut()) => self.ended(end),
                 order = control.recv() => match order {
                     Some(Control::Pause(done)) => self.pause(done),
                     Some(Control::Resume(done)) => self.resume(done),
@@ -171,8 +173,8 @@ impl Supervisor {
 
     /// Builds an instance and calls `on-start`.
     fn build(&mut self) {
-        let limits = self.options.limits.clone();
-        self.instance = Some(Instance::spawn(&self.runtime, &self.component, self.agent.clone(), limits));
+        let allowance = self.allowance.clone();
+        self.instance = Some(Instance::spawn(&self.runtime, &self.component, self.agent.clone(), allowance));
         self.born = Instant::now();
         self.life = Life::Starting;
         let start = Start {
@@ -254,7 +256,7 @@ impl Supervisor {
         let Some(returned) = returned else { return };
         let Some(flight) = self.land(number) else { return };
         if flight.is_canceled() && !matches!(flight.what, What::Start) {
-            let death = flight.timed_out();
+            let death = flight.timed_out(self.allowance.quota.is_scarce());
             if matches!(flight.what, What::Tick) {
                 let failure = wit::Failure { message: death.to_string(), sent: wit::Sent::No };
                 self.event(AgentEvent::TickFailed(Error::Timeout(failure)));
@@ -306,6 +308,11 @@ impl Supervisor {
         }
     }
 
+    /// The instance has ended by itself.
+    fn ended(&mut self, End { death, culprit }: End) {
+        self.died(&death, &culprit.map_or(Blame::Unknown, Blame::Call));
+    }
+
     /// The instance has ended, or must: lands what was in flight, and builds another one after a while.
     fn died(&mut self, death: &Death, blame: &Blame) {
         self.instance = None;
@@ -323,8 +330,8 @@ impl Supervisor {
         let alone = self.flights.len() == 1;
         for flight in self.flights.drain(..) {
             let delivery = match blame {
-                Blame::Flight(number) if *number == flight.number => Delivery::Died(death.clone()),
-                Blame::Flight(_) => Delivery::Bystander,
+                Blame::Call(call) if Arc::ptr_eq(call, &flight.call) => Delivery::Died(death.clone()),
+                Blame::Call(_) => Delivery::Bystander,
                 Blame::Unknown if alone => Delivery::Died(death.clone()),
                 Blame::Unknown => Delivery::Suspect(death.clone()),
             };
@@ -359,8 +366,8 @@ impl Supervisor {
                 }
                 Some(pong) => {
                     let takes_turns = pong.try_recv().is_ok();
-                    let blame = if takes_turns { Blame::Flight(flight.number) } else { Blame::Unknown };
-                    let death = flight.timed_out();
+                    let blame = if takes_turns { Blame::Call(flight.call.clone()) } else { Blame::Unknown };
+                    let death = flight.timed_out(self.allowance.quota.is_scarce());
                     self.died(&death, &blame);
                     return;
                 }
@@ -391,7 +398,7 @@ impl Supervisor {
                 Some((number, returned)) = self.returns.next(), if !self.returns.is_empty() => {
                     self.returned(number, returned);
                 }
-                death = ended(self.instance.as_mut()) => self.died(&death, &Blame::Unknown),
+                end = ended(self.instance.as_mut()) => self.ended(end),
                 () = until(Some(give_up)) => break,
             }
         }
@@ -403,8 +410,8 @@ impl Supervisor {
             tokio::select! {
                 // Without an answer its instance is ending, which is heard separately.
                 Ok(_) = said => {}
-                death = instance.ended() => {
-                    tracing::warn!("on-stop: {death}");
+                end = instance.ended() => {
+                    tracing::warn!("on-stop: {}", end.death);
                     self.instance = None;
                 }
                 () = tokio::time::sleep(self.options.stop_time) => {
@@ -415,6 +422,7 @@ impl Supervisor {
         if let Some(instance) = self.instance.take() {
             instance.kill().await;
         }
+        self.allowance.journal.flush();
         self.state.send_replace(ActorState::Stopped);
         self.event(AgentEvent::Stopped);
         let _ = done.send(());
@@ -425,7 +433,7 @@ impl Supervisor {
     }
 }
 
-async fn ended(instance: Option<&mut Instance>) -> Death {
+async fn ended(instance: Option<&mut Instance>) -> End {
     match instance {
         Some(instance) => instance.ended().await,
         None => pending().await,

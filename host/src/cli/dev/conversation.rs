@@ -304,7 +304,7 @@ mod tests {
             vec![handled(id, true), lost]
         };
         for (does, expected) in [
-            (wedged, NoAnswer::Wedged("stack overflow".into())),
+            (wedged, NoAnswer::Wedged("stack limit: stack overflow".into())),
             (buried, NoAnswer::DeadLetter("it died".into())),
             (lost, NoAnswer::Undeliverable("too long".into())),
         ] {

@@ -1,10 +1,11 @@
-//! Never comes back from `spin`; `spin-tick` says that the next tick does not either. Otherwise an echo.
+//! Never comes back from `spin`; `spin-tick` says that the next tick does not either; `burn <times> <ms>` computes so
+//! long and waits for 1 ms, so often. Otherwise an echo.
 
 use std::cell::Cell;
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use molecule_guest::{Agent, Card, Message, Outcome, Result};
+use molecule_guest::{Agent, Card, Message, Outcome, Result, time};
 
 #[derive(Default)]
 struct Spin {
@@ -18,9 +19,18 @@ impl Agent for Spin {
 
     async fn on_message(&self, message: Message) -> Result<Outcome> {
         let text = message.text();
-        match text.as_str() {
-            "spin" => spin(),
-            "spin-tick" => self.in_tick.set(true),
+        match zoo::words(&text) {
+            ("spin", _) => spin(),
+            ("spin-tick", _) => self.in_tick.set(true),
+            ("burn", rest) => {
+                let (times, ms) = zoo::words(rest);
+                let long = Duration::from_millis(ms.parse()?);
+                for _ in 0..times.parse::<u32>()? {
+                    let began = Instant::now();
+                    while began.elapsed() < long {}
+                    time::sleep(Duration::from_millis(1)).await?;
+                }
+            }
             _ => {}
         }
         Ok(text.into())

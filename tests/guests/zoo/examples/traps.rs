@@ -1,4 +1,5 @@
-//! Dies as a message says: `unreachable`, `stack` (deep recursion), `shadow-stack` (deep recursion of big frames),
+//! Dies as a message says: `unreachable`, `stack` (deep recursion), `deep <frames>` (recursion that comes back, should
+//! the stack be deep enough), `shadow-stack` (deep recursion of big frames),
 //! `memory` (allocates without end), `grow <MiB>` (allocates that much and lives), `try-grow <MiB>` (asks for that much,
 //! and answers `refused` where it does not get it), `bounds` (reads behind its memory), `call` (calls a function that is
 //! not there), `exit` (through WASI), `panic`. Otherwise an echo.
@@ -21,6 +22,9 @@ impl Agent for Traps {
             ("unreachable", _) => core::arch::wasm32::unreachable(),
             ("stack", _) => {
                 deep(black_box(u64::MAX));
+            }
+            ("deep", frames) => {
+                deep(black_box(frames.parse()?));
             }
             ("shadow-stack", _) => {
                 deep_and_big(black_box(u64::MAX));
