@@ -1,22 +1,30 @@
 //! The command line.
 //!
-//! [`parse`] and [`settings`] turn words and variables into what the library wants; [`run`] and [`dev`] do it; [`report`]
-//! and [`log`] say what happens; [`failure`] says why it ends, by one line and an exit code.
+//! [`parse`] and [`settings`] turn words, variables and files into what the library wants; [`run`], [`dev`] and [`up`] do
+//! it; [`report`] and [`log`] say what happens; [`failure`] says why it ends, by one line and an exit code. [`board`] is
+//! what a running host tells its operator, over the socket of [`control`]; [`ps`], [`logs`] and [`inbox`] ask.
 
 mod args;
 mod banner;
+mod board;
 mod build;
 mod console;
+mod control;
 mod dev;
 mod escape;
 mod failure;
+mod inbox;
 mod load;
 mod log;
+mod logs;
 mod parse;
+mod ps;
 mod report;
 mod run;
 mod settings;
 mod signals;
+mod table;
+mod up;
 mod values;
 
 use std::future::Future;
@@ -45,9 +53,12 @@ pub(crate) fn main() -> ExitCode {
             return wrong.exit().into();
         }
     };
+    let quiet = OutputArgs::default();
     let output = match &command {
         Command::Run(args) => &args.output,
         Command::Dev(args) => &args.output,
+        Command::Up(args) => &args.output,
+        Command::Ps(_) | Command::Logs(_) | Command::Inbox(_) => &quiet,
     };
     let console = Console::new(output);
     let done = log::start(output, &environment).map_err(Failure::Usage);
@@ -70,6 +81,13 @@ fn execute(command: Command, environment: &Environment, console: Console) -> Res
             let settings = dev::DevSettings::new(*args)?;
             on_threads(|signals| dev::dev(settings, console, signals))
         }
+        Command::Up(args) => {
+            let settings = up::UpSettings::new(args, environment)?;
+            on_threads(|signals| up::up(settings, signals))
+        }
+        Command::Ps(args) => ps::ps(args, environment, console),
+        Command::Logs(args) => logs::logs(args, environment, console),
+        Command::Inbox(args) => inbox::inbox(args, environment, console),
     }
 }
 

@@ -25,6 +25,7 @@ use super::console::Console;
 use super::escape::one_line;
 use super::failure::Failure;
 use super::load::load;
+use super::report::Who;
 use super::run::{finish, stop};
 use super::settings::{self, UsageError};
 use super::signals::Signals;
@@ -124,7 +125,7 @@ async fn live(
     let banner = banner.with(ways_to_talk(user.platform(), workspace, &input));
     let grace = spec.shutdown_grace;
     let running = signals.or_stop(host.start(agent, spec)).await?;
-    let log = tokio::spawn(report::follow(running.events(), running.name().to_owned()));
+    let log = tokio::spawn(report::follow(running.events(), Who::only(running.name()), None));
     console.banner(&banner);
     let done = tokio::select! {
         ended = running.ended() => finish(ended),
@@ -244,7 +245,7 @@ mod tests {
     fn settings(line: &str) -> Result<DevSettings, UsageError> {
         match parse::parse(line.split_whitespace().map(Into::into)).unwrap() {
             Command::Dev(args) => DevSettings::new(*args),
-            Command::Run(_) => panic!("{line}"),
+            _ => panic!("{line}"),
         }
     }
 

@@ -5,10 +5,12 @@ use std::time::Duration;
 use molecule_host::{Ended, Host, Running};
 
 use super::banner::Banner;
+use super::board::{Board, Stage};
 use super::console::Console;
+use super::control;
 use super::failure::{Exit, Failure, of_end};
 use super::load::load;
-use super::report;
+use super::report::{self, Who};
 use super::settings::RunSettings;
 use super::signals::Signals;
 
@@ -22,8 +24,12 @@ pub(super) async fn run(settings: RunSettings, console: Console, signals: Signal
     let agent = signals.or_stop(load(&host, &component)).await?;
     tracing::info!("connecting to {} as workspace {}", spec.platform_url, spec.workspace_id);
     let (banner, grace) = (Banner::new(&agent, &component, &spec, &state_dir), spec.shutdown_grace);
+    let (board, workspace) = (Board::default(), spec.workspace_id);
     let running = signals.or_stop(host.start(&agent, spec)).await?;
-    let log = tokio::spawn(report::follow(running.events(), running.name().to_owned()));
+    let stage = Stage::Running(running.clone());
+    let recent = board.put(running.name(), workspace, agent.component.digest(), stage);
+    let log = tokio::spawn(report::follow(running.events(), Who::only(running.name()), Some(recent)));
+    let _control = control::serve(&state_dir, board);
     console.banner(&banner);
     let ended = tokio::select! {
         ended = running.ended() => ended,
