@@ -5,6 +5,7 @@
 //! what a running host tells its operator, over the socket of [`control`]; [`ps`], [`logs`] and [`inbox`] ask.
 
 mod args;
+mod backup;
 mod banner;
 mod board;
 mod build;
@@ -13,14 +14,17 @@ mod control;
 mod dev;
 mod escape;
 mod failure;
+mod files;
 mod inbox;
 mod load;
 mod log;
 mod logs;
+mod metrics;
 mod parse;
 mod ps;
 mod report;
 mod run;
+mod service;
 mod settings;
 mod signals;
 mod table;
@@ -34,6 +38,7 @@ use self::args::OutputArgs;
 use self::console::Console;
 use self::failure::{Exit, Failure};
 use self::parse::Command;
+use self::service::Service;
 use self::settings::{Environment, RunSettings, UsageError};
 use self::signals::Signals;
 
@@ -58,7 +63,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(args) => &args.output,
         Command::Dev(args) => &args.output,
         Command::Up(args) => &args.output,
-        Command::Ps(_) | Command::Logs(_) | Command::Inbox(_) => &quiet,
+        Command::Ps(_) | Command::Logs(_) | Command::Inbox(_) | Command::Backup(_) => &quiet,
     };
     let console = Console::new(output);
     let done = log::start(output, &environment).map_err(Failure::Usage);
@@ -75,7 +80,8 @@ fn execute(command: Command, environment: &Environment, console: Console) -> Res
     match command {
         Command::Run(args) => {
             let settings = RunSettings::new(*args, environment)?;
-            on_threads(|signals| run::run(settings, console, signals))
+            let service = Service::new(environment)?;
+            on_threads(|signals| run::run(settings, console, signals, service))
         }
         Command::Dev(args) => {
             let settings = dev::DevSettings::new(*args)?;
@@ -83,11 +89,13 @@ fn execute(command: Command, environment: &Environment, console: Console) -> Res
         }
         Command::Up(args) => {
             let settings = up::UpSettings::new(args, environment)?;
-            on_threads(|signals| up::up(settings, signals))
+            let service = Service::new(environment)?;
+            on_threads(|signals| up::up(settings, signals, service))
         }
         Command::Ps(args) => ps::ps(args, environment, console),
         Command::Logs(args) => logs::logs(args, environment, console),
         Command::Inbox(args) => inbox::inbox(args, environment, console),
+        Command::Backup(args) => backup::backup(args, environment, console),
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Status {
     pub deaths: u64,
     /// Effects that the gate refused since then.
     pub denials: u64,
+    /// Bytes of linear memory that its instance has; 0 while there is none.
+    pub memory_bytes: u64,
     /// The latest trouble since then, whether it is over or not.
     pub last_error: Option<String>,
 }

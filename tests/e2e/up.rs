@@ -2,6 +2,7 @@
 
 mod changes;
 mod many;
+mod months;
 mod operator;
 
 use std::fmt::Write as _;

@@ -58,9 +58,10 @@ impl Guest {
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false);
+        let limiter = Limiter::new(limits).telling(agent.observer.clone());
         Self {
             agent,
-            limiter: Limiter::new(limits),
+            limiter,
             stdout,
             stderr,
             calls: Calls::default(),
@@ -83,6 +84,7 @@ impl Drop for Guest {
     fn drop(&mut self) {
         self.stdout.finish();
         self.stderr.finish();
+        self.agent.observer.memory(0);
     }
 }
 

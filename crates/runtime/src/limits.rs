@@ -1,6 +1,10 @@
 //! What an instance may take from its host.
 
+use std::sync::Arc;
+
 use wasmtime::ResourceLimiter;
+
+use crate::agent::Observer;
 
 /// Bounds on one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,16 +25,22 @@ impl Default for Limits {
 }
 
 /// Enforces [`Limits`] and remembers what was refused, so that a death can name its reason.
-#[derive(Debug)]
 pub(crate) struct Limiter {
     limits: Limits,
     memory: usize,
     refused: Option<String>,
+    /// Who hears how much memory it is.
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Limiter {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, memory: 0, refused: None }
+        Self { limits, memory: 0, refused: None, observer: None }
+    }
+
+    /// Tells how much memory the instance has, whenever that changes.
+    pub(crate) fn telling(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// What was refused last, in words.
@@ -56,6 +66,9 @@ impl ResourceLimiter for Limiter {
             return Ok(false);
         }
         self.memory = total;
+        if let Some(observer) = &self.observer {
+            observer.memory(total);
+        }
         Ok(true)
     }
 

@@ -2,6 +2,7 @@
 
 mod operator;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use molecule_host::gate::PeerGrant;
 use molecule_host::platform::{OrgId, Origin};
 use molecule_protocol::{PlatformUrl, WorkspaceId};
 
-pub(super) use self::operator::{InboxAction, InboxArgs, LogsArgs, PsArgs, UpArgs};
+pub(super) use self::operator::{BackupArgs, InboxAction, InboxArgs, LogsArgs, PsArgs, UpArgs};
 use super::values;
 
 const RUN_ABOUT: &str = "\
@@ -32,7 +33,7 @@ molecule-host [run] AGENT.wasm --platform-url URL --workspace-id ID [OPTIONS]
        molecule-host dev PATH [OPTIONS]      (an agent on a platform of its own)
        molecule-host up AGENTS.toml          (many agents in one process)
        molecule-host ps | logs AGENT         (what runs, and what it says)
-       molecule-host inbox ...               (messages that were given up)
+       molecule-host inbox ... | backup FILE (messages that were given up; a copy of the state)
                                              (each with --help)";
 
 const RUN_AFTER: &str = "\
@@ -103,6 +104,8 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) state: StateArgs,
     #[command(flatten)]
+    pub(super) watch: WatchArgs,
+    #[command(flatten)]
     pub(super) output: OutputArgs,
 }
 
@@ -156,6 +159,15 @@ pub(super) struct StateArgs {
     /// Where messages, tokens and compiled components are kept, a folder for each workspace [default: ~/.molecule]
     #[arg(long, value_name = "DIR")]
     pub(super) state_dir: Option<PathBuf>,
+}
+
+/// For whoever watches over it.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Watching")]
+pub(super) struct WatchArgs {
+    /// Answer /health, /ready and /metrics here, a loopback address such as 127.0.0.1:9464 [default: nowhere]
+    #[arg(long, value_name = "ADDR", value_parser = values::loopback)]
+    pub(super) metrics: Option<SocketAddr>,
 }
 
 /// What the agent may do. Nothing but to answer and to write to its own user, where nothing is said.

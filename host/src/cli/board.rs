@@ -59,6 +59,8 @@ pub(super) struct AgentRow {
     pub(super) given_up: u64,
     /// Times that its instance died.
     pub(super) restarts: u64,
+    /// Bytes of linear memory of its instance.
+    pub(super) memory_bytes: u64,
     /// Effects that the gate refused.
     pub(super) denials: u64,
     /// The latest trouble.
@@ -131,6 +133,7 @@ impl Entry {
             in_hand: 0,
             given_up: 0,
             restarts: 0,
+            memory_bytes: 0,
             denials: 0,
             last_error: None,
         };
@@ -150,6 +153,7 @@ impl Entry {
                 row.in_hand = status.messages.in_hand;
                 row.given_up = status.messages.given_up;
                 row.restarts = status.deaths;
+                row.memory_bytes = status.memory_bytes;
                 row.denials = status.denials;
                 row.last_error = status.last_error;
             }

@@ -1,6 +1,7 @@
 //! Why the program ends, as its exit code says it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use molecule_host::runtime::LoadError;
 use molecule_host::token::TokenError;
 use molecule_host::{BuildError, DeadLettersError, Ended, StartError};
 
+use super::backup::BackupError;
 use super::build::CargoError;
 use super::control::ControlError;
 use super::dev::LocalError;
@@ -91,6 +93,17 @@ pub(super) enum Failure {
     /// Messages that were given up.
     #[error(transparent)]
     Inbox(#[from] InboxError),
+    /// No copy was made.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// The address to be watched at.
+    #[error("cannot listen on {addr} for --metrics: {source}; choose another port, or leave it out")]
+    Metrics {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Of many agents none is left.
     #[error("all agents have ended; of {agent}: {line}")]
     AllEnded {
@@ -170,6 +183,8 @@ impl Failure {
             Self::Control(error) => of_control(error),
             Self::Inbox(error) => of_inbox(error),
             Self::AllEnded { exit, .. } => *exit,
+            Self::Backup(BackupError::Absent { .. }) => Exit::Configuration,
+            Self::Backup(BackupError::Store(_)) | Self::Metrics { .. } => Exit::Local,
         }
     }
 }
@@ -318,6 +333,9 @@ mod tests {
                 Exit::Held,
             ),
             (InboxError::Output.into(), Exit::Local),
+            (BackupError::Absent { state_dir: "s".into() }.into(), Exit::Configuration),
+            (BackupError::Store(StoreError::DiskFull).into(), Exit::Local),
+            (Failure::Metrics { addr: "127.0.0.1:9".parse().unwrap(), source: io() }, Exit::Local),
             (
                 Failure::AllEnded { agent: "alice".into(), line: "a; do b".into(), exit: Exit::Removed },
                 Exit::Removed,

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, FromArgMatches, Parser};
 
-use super::args::{self, DevArgs, InboxArgs, LogsArgs, PsArgs, RunArgs, UpArgs};
+use super::args::{self, BackupArgs, DevArgs, InboxArgs, LogsArgs, PsArgs, RunArgs, UpArgs};
 
 /// What is to be done.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(super) enum Command {
     Logs(LogsArgs),
     /// See to messages that were given up.
     Inbox(InboxArgs),
+    /// Copy what is remembered.
+    Backup(BackupArgs),
 }
 
 /// Reads the words after the program's name.
@@ -44,6 +46,7 @@ pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
         Verb::Ps => read(verb, words).map(Command::Ps),
         Verb::Logs => read(verb, words).map(Command::Logs),
         Verb::Inbox => read(verb, words).map(Command::Inbox),
+        Verb::Backup => read(verb, words).map(Command::Backup),
     }
 }
 
@@ -59,10 +62,11 @@ enum Verb {
     Ps,
     Logs,
     Inbox,
+    Backup,
 }
 
 impl Verb {
-    const ALL: [Self; 6] = [Self::Run, Self::Dev, Self::Up, Self::Ps, Self::Logs, Self::Inbox];
+    const ALL: [Self; 7] = [Self::Run, Self::Dev, Self::Up, Self::Ps, Self::Logs, Self::Inbox, Self::Backup];
 
     fn name(self) -> &'static str {
         match self {
@@ -72,6 +76,7 @@ impl Verb {
             Self::Ps => "ps",
             Self::Logs => "logs",
             Self::Inbox => "inbox",
+            Self::Backup => "backup",
         }
     }
 
@@ -83,6 +88,7 @@ impl Verb {
             Self::Ps => PsArgs::command(),
             Self::Logs => LogsArgs::command(),
             Self::Inbox => InboxArgs::command(),
+            Self::Backup => BackupArgs::command(),
         }
     }
 }
@@ -179,6 +185,7 @@ mod tests {
             Ok(Command::Up(args)) => format!("up {}", args.file.unwrap_or_default().display()),
             Ok(Command::Ps(_)) => "ps".to_owned(),
             Ok(Command::Logs(args)) => format!("logs {}", args.agent.unwrap_or_default()),
+            Ok(Command::Backup(args)) => format!("backup {}", args.file.unwrap_or_default().display()),
             Ok(Command::Inbox(args)) => format!("inbox {:?} {:?}", args.action, args.keys),
             Err(error) => format!("{:?}", error.kind()),
         }
@@ -227,6 +234,7 @@ mod tests {
             ("up ./up", "up ./up"),
             ("ps --json", "ps"),
             ("logs alice --no-follow", "logs alice"),
+            ("backup copy.db --state-dir s", "backup copy.db"),
             ("inbox", "inbox None []"),
             ("inbox retry 7 8", "inbox Some(Retry) [7, 8]"),
             ("--workspace-id x inbox list", "ValueValidation"),

@@ -26,6 +26,7 @@ pub(super) fn ps(args: PsArgs, environment: &Environment, console: Console) -> R
         "STATE",
         "UP",
         "HEARTBEAT",
+        "MEMORY",
         "MESSAGES",
         "DEAD",
         "RESTARTS",
@@ -43,6 +44,7 @@ fn cells(row: AgentRow) -> Vec<String> {
         row.state,
         ago(row.uptime_s),
         row.heartbeat_age_s.map_or_else(|| "none".to_owned(), |age| format!("{} ago", ago(age))),
+        mebibytes(row.memory_bytes),
         format!("{}/{}", row.handled, row.received),
         row.given_up.to_string(),
         row.restarts.to_string(),
@@ -50,4 +52,9 @@ fn cells(row: AgentRow) -> Vec<String> {
         row.workspace.to_string(),
         row.last_error.unwrap_or_default(),
     ]
+}
+
+/// Linear memory comes in pages of 64 KiB.
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }

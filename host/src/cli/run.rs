@@ -9,8 +9,11 @@ use super::board::{Board, Stage};
 use super::console::Console;
 use super::control;
 use super::failure::{Exit, Failure, of_end};
+use super::files;
 use super::load::load;
+use super::metrics;
 use super::report::{self, Who};
+use super::service::Service;
 use super::settings::RunSettings;
 use super::signals::Signals;
 
@@ -18,22 +21,34 @@ use super::signals::Signals;
 ///
 /// # Errors
 /// Whatever ends it but a signal.
-pub(super) async fn run(settings: RunSettings, console: Console, signals: Signals) -> Result<(), Failure> {
-    let RunSettings { component, state_dir, spec } = settings;
+pub(super) async fn run(
+    settings: RunSettings,
+    console: Console,
+    signals: Signals,
+    service: Service,
+) -> Result<(), Failure> {
+    let RunSettings { component, state_dir, metrics, spec } = settings;
+    files::raise(1);
     let host = signals.or_stop(Host::builder().state_dir(&state_dir).build()).await?;
     let agent = signals.or_stop(load(&host, &component)).await?;
     tracing::info!("connecting to {} as workspace {}", spec.platform_url, spec.workspace_id);
     let (banner, grace) = (Banner::new(&agent, &component, &spec, &state_dir), spec.shutdown_grace);
     let (board, workspace) = (Board::default(), spec.workspace_id);
+    let label = spec.name.clone().unwrap_or_else(|| agent.card.name.clone());
+    let recent = board.put(&label, workspace, agent.component.digest(), Stage::Starting);
+    let _control = control::serve(&state_dir, board.clone());
+    let _metrics = metrics::serve(metrics, board.clone()).await?;
     let running = signals.or_stop(host.start(&agent, spec)).await?;
-    let stage = Stage::Running(running.clone());
-    let recent = board.put(running.name(), workspace, agent.component.digest(), stage);
+    board.stage(&label, Stage::Running(running.clone()));
     let log = tokio::spawn(report::follow(running.events(), Who::only(running.name()), Some(recent)));
-    let _control = control::serve(&state_dir, board);
     console.banner(&banner);
+    service.ready();
     let ended = tokio::select! {
         ended = running.ended() => ended,
-        () = signals.first() => stop(&running, grace).await,
+        () = signals.first() => {
+            service.stopping();
+            stop(&running, grace).await
+        }
     };
     drop(running);
     report::drained(log).await;

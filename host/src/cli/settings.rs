@@ -2,6 +2,7 @@
 //! come here.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -71,6 +72,7 @@ pub(super) struct UsageError(pub(super) String);
 pub(super) struct RunSettings {
     pub(super) component: PathBuf,
     pub(super) state_dir: PathBuf,
+    pub(super) metrics: Option<SocketAddr>,
     pub(super) spec: AgentSpec,
 }
 
@@ -80,12 +82,12 @@ impl RunSettings {
     /// # Errors
     /// What is missing, by flag and by variable, and what makes no sense.
     pub(super) fn new(args: RunArgs, environment: &Environment) -> Result<Self, UsageError> {
-        let RunArgs { component, agent, state, output: _ } = args;
+        let RunArgs { component, agent, state, watch, output: _ } = args;
         let component = component.ok_or_else(|| {
             UsageError("no agent is named; give its component, as in: molecule-host agent.wasm".to_owned())
         })?;
         let spec = spec(agent, environment)?;
-        Ok(Self { component, state_dir: state_dir(state, environment)?, spec })
+        Ok(Self { component, state_dir: state_dir(state, environment)?, metrics: watch.metrics, spec })
     }
 }
 
@@ -262,7 +264,7 @@ mod tests {
             ],
         )
         .unwrap();
-        let RunSettings { component, state_dir, spec } = settings;
+        let RunSettings { component, state_dir, spec, .. } = settings;
         assert_eq!((component, state_dir), ("a.wasm".into(), "/var/lib/agents".into()));
         assert_eq!(
             (spec.platform_url.to_string().as_str(), spec.workspace_id.to_string().as_str()),

@@ -4,6 +4,7 @@ mod agent;
 mod file;
 mod fleet;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use molecule_host::Host;
@@ -12,6 +13,9 @@ use super::args::UpArgs;
 use super::board::Board;
 use super::control;
 use super::failure::Failure;
+use super::files;
+use super::metrics;
+use super::service::Service;
 use super::settings::{self, Environment, UsageError};
 use super::signals::{Signals, hangups};
 
@@ -24,6 +28,7 @@ pub(super) struct UpSettings {
     path: PathBuf,
     file: AgentsFile,
     state_dir: PathBuf,
+    metrics: Option<SocketAddr>,
 }
 
 impl UpSettings {
@@ -36,7 +41,7 @@ impl UpSettings {
             UsageError("no file is named; give one, as in: molecule-host up agents.toml".to_owned())
         })?;
         let state_dir = settings::state_dir(args.state, environment)?;
-        Ok(Self { file: AgentsFile::read(&path)?, path, state_dir })
+        Ok(Self { file: AgentsFile::read(&path)?, path, state_dir, metrics: args.watch.metrics })
     }
 }
 
@@ -44,12 +49,14 @@ impl UpSettings {
 ///
 /// # Errors
 /// What keeps the host itself from running, and that no agent is left.
-pub(super) async fn up(settings: UpSettings, signals: Signals) -> Result<(), Failure> {
-    let UpSettings { path, file, state_dir } = settings;
+pub(super) async fn up(settings: UpSettings, signals: Signals, service: Service) -> Result<(), Failure> {
+    let UpSettings { path, file, state_dir, metrics } = settings;
+    files::raise(file.agents.len());
     let mut hangups = hangups().map_err(Failure::System)?;
     let host = signals.or_stop(Host::builder().state_dir(&state_dir).build()).await?;
     let board = Board::default();
     let _control = control::serve(&state_dir, board.clone());
+    let _metrics = metrics::serve(metrics, board.clone()).await?;
     let mut fleet = Fleet::new(host, board);
     tracing::info!(
         "running {} agents of {}, with their state in {}",
@@ -58,13 +65,14 @@ pub(super) async fn up(settings: UpSettings, signals: Signals) -> Result<(), Fai
         state_dir.display()
     );
     tokio::select! {
-        () = fleet.begin(file) => {}
+        () = fleet.begin(file) => service.ready(),
         () = signals.first() => {}
     }
     loop {
         tokio::select! {
             biased;
             () = signals.first() => {
+                service.stopping();
                 tracing::info!("stopping; what is in hand gets its grace to end (Ctrl-C again stops at once)");
                 fleet.stop().await;
                 return Ok(());
@@ -83,7 +91,10 @@ pub(super) async fn up(settings: UpSettings, signals: Signals) -> Result<(), Fai
 /// Reads the file again, and does what changed.
 async fn reload(fleet: &mut Fleet, path: &std::path::Path) {
     match AgentsFile::read(path) {
-        Ok(file) => fleet.change(file).await,
+        Ok(file) => {
+            files::raise(file.agents.len());
+            fleet.change(file).await;
+        }
         Err(error) => tracing::error!("nothing is changed: {error}"),
     }
 }

@@ -54,6 +54,7 @@ impl Handle {
             messages: Messages { in_hand: context.vitals.in_hand(), ..counted.messages },
             deaths: counted.deaths,
             denials: Kind::ALL.into_iter().map(|kind| receipts.counts(kind).denied).sum(),
+            memory_bytes: u64::try_from(context.tally.memory()).unwrap_or(u64::MAX),
             last_error: counted.last_error,
         }
     }

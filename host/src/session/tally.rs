@@ -1,5 +1,6 @@
 //! Counts what happens to an agent, for its operator.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
@@ -12,6 +13,7 @@ use crate::status::Messages;
 pub(super) struct Tally {
     pub(super) started: Instant,
     counted: Mutex<Counted>,
+    memory: AtomicUsize,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -25,7 +27,7 @@ pub(super) struct Counted {
 
 impl Tally {
     pub(super) fn new() -> Self {
-        Self { started: Instant::now(), counted: Mutex::default() }
+        Self { started: Instant::now(), counted: Mutex::default(), memory: AtomicUsize::new(0) }
     }
 
     fn counted(&self) -> MutexGuard<'_, Counted> {
@@ -34,6 +36,15 @@ impl Tally {
 
     pub(super) fn look(&self) -> Counted {
         self.counted().clone()
+    }
+
+    /// Bytes of linear memory of the instance.
+    pub(super) fn memory(&self) -> usize {
+        self.memory.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_memory(&self, bytes: usize) {
+        self.memory.store(bytes, Ordering::Relaxed);
     }
 
     /// Counts an event, before anybody hears of it.

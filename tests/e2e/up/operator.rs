@@ -27,6 +27,10 @@ async fn ps_shows_each_agent_with_what_it_did_and_what_troubles_it() {
     assert_eq!(numbers, [2, 1, 0, 1, 3, 0].map(Some), "{row}");
     assert_eq!((&row["state"], &row["workspace"]), (&"working".into(), &alice.id.as_str().into()), "{row}");
     assert!(row["last_error"].as_str().is_some_and(|it| it.contains("was given up: panicked: ")), "{row}");
+    assert!(
+        row["memory_bytes"].as_u64().is_some_and(|bytes| bytes >= 65_536 && bytes % 65_536 == 0),
+        "{row}"
+    );
     assert!(row["heartbeat_age_s"].as_u64().is_some_and(|age| age < 60), "{row}");
     assert_eq!(fleet.row(&bob).await["state"], "paused");
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use molecule_protocol::WorkspaceId;
 
-use super::{OutputArgs, StateArgs, TEMPLATE};
+use super::{OutputArgs, StateArgs, TEMPLATE, WatchArgs};
 
 const UP_ABOUT: &str = "\
 Runs many agents in one process, each as a workspace of its own, as a file says.
@@ -52,6 +52,8 @@ pub(in crate::cli) struct UpArgs {
     pub(in crate::cli) file: Option<PathBuf>,
     #[command(flatten)]
     pub(in crate::cli) state: StateArgs,
+    #[command(flatten)]
+    pub(in crate::cli) watch: WatchArgs,
     #[command(flatten)]
     pub(in crate::cli) output: OutputArgs,
 }
@@ -184,6 +186,39 @@ pub(in crate::cli) struct LogsArgs {
     /// For programs: one JSON object a line
     #[arg(long)]
     pub(in crate::cli) json: bool,
+    #[command(flatten)]
+    pub(in crate::cli) state: StateArgs,
+}
+
+const BACKUP_ABOUT: &str = "\
+Copies the database of a state folder, inbox, outbox and cursors of all workspaces, into a new file, as it is at one
+instant. A host that runs goes on.
+
+Examples:
+  A copy for each day:
+    molecule-host backup /backups/host-$(date +%F).db
+  Back again, with no host running:
+    cp /backups/host-2026-11-22.db ~/.molecule/host.db && rm -f ~/.molecule/host.db-wal ~/.molecule/host.db-shm";
+
+const BACKUP_AFTER: &str = "\
+Tokens are files beside the database and are not in the copy: keep them apart, or have new ones issued.
+A host on an older copy handles again what came since: restore where the newer file is lost, and not to go back.
+Exit codes: 0 copied; 2 no host has kept anything there; 6 local trouble, such as a file of that name.";
+
+/// `molecule-host backup FILE`
+#[derive(Debug, Parser)]
+#[command(
+    name = "molecule-host backup",
+    version,
+    about = BACKUP_ABOUT,
+    override_usage = "molecule-host backup FILE [OPTIONS]",
+    after_help = BACKUP_AFTER,
+    help_template = TEMPLATE
+)]
+pub(in crate::cli) struct BackupArgs {
+    /// The new file
+    #[arg(value_name = "FILE")]
+    pub(in crate::cli) file: Option<PathBuf>,
     #[command(flatten)]
     pub(in crate::cli) state: StateArgs,
 }
