@@ -1,24 +1,36 @@
 //! The command line.
 //!
-//! [`parse`] and [`settings`] turn words and variables into what the library wants; [`run`] and [`dev`] do it; [`report`]
-//! and [`log`] say what happens; [`failure`] says why it ends, by one line and an exit code.
+//! [`parse`] and [`settings`] turn words, variables and files into what the library wants; [`run`], [`dev`] and [`up`] do
+//! it; [`report`] and [`log`] say what happens; [`failure`] says why it ends, by one line and an exit code. [`board`] is
+//! what a running host tells its operator, over the socket of [`control`]; [`ps`], [`logs`] and [`inbox`] ask.
 
 mod args;
+mod backup;
 mod banner;
+mod board;
 mod build;
 mod console;
+mod control;
 mod dev;
 mod escape;
 mod failure;
+mod files;
+mod inbox;
 mod limits;
 mod load;
 mod log;
+mod logs;
+mod metrics;
 mod parse;
+mod ps;
 mod report;
 mod run;
+mod service;
 mod settings;
 mod signals;
+mod table;
 mod units;
+mod up;
 mod values;
 
 use std::future::Future;
@@ -28,6 +40,7 @@ use self::args::OutputArgs;
 use self::console::Console;
 use self::failure::{Exit, Failure};
 use self::parse::Command;
+use self::service::Service;
 use self::settings::{Environment, RunSettings, UsageError};
 use self::signals::Signals;
 
@@ -47,9 +60,12 @@ pub(crate) fn main() -> ExitCode {
             return wrong.exit().into();
         }
     };
+    let quiet = OutputArgs::default();
     let output = match &command {
         Command::Run(args) => &args.output,
         Command::Dev(args) => &args.output,
+        Command::Up(args) => &args.output,
+        Command::Ps(_) | Command::Logs(_) | Command::Inbox(_) | Command::Backup(_) => &quiet,
     };
     let console = Console::new(output);
     let (log, done) = match log::start(output, &environment) {
@@ -69,12 +85,22 @@ fn execute(command: Command, environment: &Environment, console: Console) -> Res
     match command {
         Command::Run(args) => {
             let settings = RunSettings::new(*args, environment)?;
-            on_threads(|signals| run::run(settings, console, signals))
+            let service = Service::new(environment)?;
+            on_threads(|signals| run::run(settings, console, signals, service))
         }
         Command::Dev(args) => {
             let settings = dev::DevSettings::new(*args)?;
             on_threads(|signals| dev::dev(settings, console, signals))
         }
+        Command::Up(args) => {
+            let settings = up::UpSettings::new(args, environment)?;
+            let service = Service::new(environment)?;
+            on_threads(|signals| up::up(settings, signals, service))
+        }
+        Command::Ps(args) => ps::ps(args, environment, console),
+        Command::Logs(args) => logs::logs(args, environment, console),
+        Command::Inbox(args) => inbox::inbox(args, environment, console),
+        Command::Backup(args) => backup::backup(args, environment, console),
     }
 }
 

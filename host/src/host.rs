@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use molecule_runtime::wit::{Card, StopReason};
+use molecule_protocol::WorkspaceId;
+use molecule_runtime::wit::{Card, StartReason, StopReason};
 use molecule_runtime::{AotStore, Component, Limits, LoadError, Runtime, RuntimeError, RuntimeOptions};
-use molecule_store::state::State;
+use molecule_store::state::{MessageKey, State, StateError};
 use molecule_store::{MemoryState, SqliteState, StoreError};
 use tokio::sync::{broadcast, watch};
 
@@ -16,6 +17,7 @@ use crate::platform::{InvalidTransport, Network, TransportSettings};
 use crate::session;
 use crate::spec::AgentSpec;
 use crate::state_dir::{StateDir, StateDirError};
+use crate::status::Status;
 use crate::token::TokenError;
 
 /// Runs agents. One for a process is enough; cheap to clone.
@@ -86,7 +88,32 @@ impl Host {
     /// # Errors
     /// [`StartError`], when it makes no sense to go on.
     pub async fn start(&self, agent: &LoadedAgent, spec: AgentSpec) -> Result<Running, StartError> {
-        session::start(self, agent, spec).await
+        session::start(self, agent, spec, None).await
+    }
+
+    /// Puts another version, or other settings, in the place of an agent that runs.
+    ///
+    /// The old instance gets its grace for what is in hand, and is told that it makes room for a newer one; what it has
+    /// not done, the new one does, and is told that it takes over. Heartbeats go on until the old one has ended. When
+    /// the new one cannot be started, neither runs.
+    ///
+    /// # Errors
+    /// [`StartError`], and at once where `spec` is of another workspace than `running`.
+    pub async fn upgrade(
+        &self,
+        running: &Running,
+        agent: &LoadedAgent,
+        spec: AgentSpec,
+    ) -> Result<Running, StartError> {
+        if spec.workspace_id != running.workspace() {
+            return Err(StartError::Misconfigured(format!(
+                "workspace {} cannot be upgraded to workspace {}; stop the agent and start another one",
+                running.workspace(),
+                spec.workspace_id
+            )));
+        }
+        running.make_room().await;
+        session::start(self, agent, spec, Some(StartReason::Upgrade)).await
     }
 }
 
@@ -256,12 +283,39 @@ pub struct Running {
     pub(crate) events: broadcast::Sender<Happened>,
     pub(crate) stop: watch::Sender<Option<(StopReason, Duration)>>,
     pub(crate) ended: watch::Receiver<Option<Ended>>,
+    pub(crate) handle: session::Handle,
 }
 
 impl Running {
     /// The name under which it is registered.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The workspace that it is.
+    pub fn workspace(&self) -> WorkspaceId {
+        self.handle.workspace()
+    }
+
+    /// How it is now.
+    pub fn status(&self) -> Status {
+        self.handle.status(self.ended.borrow().clone())
+    }
+
+    /// Lets a message that was given up wait again, in its old place and with its runs forgotten.
+    ///
+    /// # Errors
+    /// [`StateError::Unknown`] where there is no such dead letter, and when the state cannot be written.
+    pub async fn retry(&self, key: MessageKey) -> Result<(), StateError> {
+        self.handle.retry(key).await
+    }
+
+    /// Drops a message that was given up for good.
+    ///
+    /// # Errors
+    /// As [`retry`](Self::retry).
+    pub async fn discard(&self, key: MessageKey) -> Result<(), StateError> {
+        self.handle.discard(key).await
     }
 
     /// What happens from now on; [`AgentSpec::events`] tells all. A reader that falls far behind loses the oldest events
@@ -275,6 +329,12 @@ impl Running {
     pub async fn stop(&self, grace: Duration) -> Ended {
         let grace = grace.min(AgentSpec::LONGEST);
         self.stop.send_replace(Some((StopReason::Shutdown, grace)));
+        self.ended().await
+    }
+
+    /// Stops it in favour of another version of itself, with the grace of its own settings.
+    async fn make_room(&self) -> Ended {
+        self.stop.send_replace(Some((StopReason::Upgrade, self.handle.grace())));
         self.ended().await
     }
 

@@ -11,6 +11,7 @@
 //!
 //! What a message goes through, and what is promised about it, is told in `ARCHITECTURE.md`.
 
+mod dead_letters;
 mod events;
 mod host;
 pub mod life;
@@ -19,12 +20,15 @@ pub mod platform;
 mod session;
 mod spec;
 pub mod state_dir;
+mod status;
 pub mod token;
 
 pub use molecule_gate as gate;
 pub use molecule_runtime as runtime;
 pub use molecule_store as store;
 
+pub use dead_letters::{DeadLetter, DeadLetters, DeadLettersError};
 pub use events::{Ended, Event, Happened};
 pub use host::{BuildError, Host, HostBuilder, LoadedAgent, Running, StartError};
 pub use spec::{AgentSpec, Intervals, Mailbox, OnEnd};
+pub use status::{Messages, Phase, Status};

@@ -12,6 +12,7 @@ mod context;
 mod directory;
 mod dispatch;
 pub(crate) mod errors;
+mod handle;
 mod heartbeat;
 mod inbound;
 mod inbox;
@@ -20,6 +21,7 @@ mod letter;
 mod observer;
 mod outbox;
 mod services;
+mod tally;
 mod vitals;
 mod waiting;
 mod watch;
@@ -44,12 +46,15 @@ use crate::platform::{self, Client, PlatformFault};
 use crate::spec::AgentSpec;
 use crate::token::{Credentials, TokenFile, TokenInputs, TokenSource};
 
+pub(crate) use handle::{Handle, dead_letter};
+
 use context::{Context, Mode, unix_millis};
 use directory::Directory;
 use dispatch::Handling;
 use lanes::Lanes;
 use observer::WorkspaceObserver;
 use services::WorkspaceServices;
+use tally::Tally;
 use vitals::Vitals;
 use waiting::Waiting;
 
@@ -58,11 +63,12 @@ const LAST_SENDS: Duration = Duration::from_secs(5);
 /// How often what has ended long ago is dropped.
 const RETAIN_EVERY: Duration = Duration::from_secs(3600);
 
-/// Starts an agent; see [`Host::start`].
+/// Starts an agent; see [`Host::start`]. Why it starts is told from the state where nothing is said.
 pub(crate) async fn start(
     host: &Host,
     agent: &LoadedAgent,
     mut spec: AgentSpec,
+    reason: Option<StartReason>,
 ) -> Result<Running, StartError> {
     spec.clamp();
     let (credentials, lock) = identity(host, &mut spec).await?;
@@ -83,6 +89,7 @@ pub(crate) async fn start(
     let context = Arc::new(Context {
         gate: Arc::new(Gate::new(spec.grants.clone())),
         vitals: Vitals::new(),
+        tally: Tally::new(),
         directory: Directory::new(client.clone()),
         waiting: Waiting::default(),
         lanes: Lanes::new(outbox.clone()),
@@ -112,9 +119,10 @@ pub(crate) async fn start(
 
     let (stop, stops) = watched::channel(None);
     let (ended, has_ended) = watched::channel(None);
-    let running = Running { name: name.clone(), events, stop, ended: has_ended };
+    let handle = Handle(context.clone());
+    let running = Running { name: name.clone(), events, stop, ended: has_ended, handle };
     let session =
-        Session { host: host.clone(), agent: agent.clone(), name, context, ends, stops, _lock: lock };
+        Session { host: host.clone(), agent: agent.clone(), name, reason, context, ends, stops, _lock: lock };
     tokio::spawn(async move {
         let context = session.context.clone();
         let why = session.run(loops).await;
@@ -152,6 +160,7 @@ struct Session {
     host: Host,
     agent: LoadedAgent,
     name: String,
+    reason: Option<StartReason>,
     context: Arc<Context>,
     ends: mpsc::UnboundedReceiver<Ended>,
     stops: watched::Receiver<Option<(StopReason, Duration)>>,
@@ -230,7 +239,8 @@ impl Session {
             observer: Arc::new(WorkspaceObserver(context.clone())),
         };
         // The first lease of a workspace is its first start on this state.
-        let reason = if context.fence().token == 1 { StartReason::FirstStart } else { StartReason::Restart };
+        let known = if context.fence().token == 1 { StartReason::FirstStart } else { StartReason::Restart };
+        let reason = self.reason.unwrap_or(known);
         let asks = &self.agent.card.asks;
         let options = ActorOptions {
             concurrency: self.concurrency(),

@@ -38,6 +38,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// Something happened to its instance.
     fn event(&self, event: AgentEvent);
+
+    /// Its instance has so many bytes of linear memory now; none when it is gone.
+    fn memory(&self, _bytes: usize) {}
 }
 
 /// A line that an agent wrote.

@@ -81,10 +81,12 @@ impl Guest {
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false);
+        let budget = Arc::new(Budget::new(&limits, one_at_a_time));
+        let limiter = Limiter::new(limits).telling(agent.observer.clone());
         Self {
             agent,
-            budget: Arc::new(Budget::new(&limits, one_at_a_time)),
-            limiter: Limiter::new(limits),
+            budget,
+            limiter,
             journal,
             stdout,
             stderr,
@@ -110,6 +112,7 @@ impl Drop for Guest {
     fn drop(&mut self) {
         self.stdout.finish();
         self.stderr.finish();
+        self.agent.observer.memory(0);
     }
 }
 

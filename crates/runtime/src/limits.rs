@@ -1,9 +1,12 @@
 //! What an agent may take from its host.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
+
+use crate::agent::Observer;
 
 /// Bounds on one agent: the first three on each of its instances, the others on all of them together, so that one that
 /// dies of its greed has no new start with it. What they do not name is bounded elsewhere:
@@ -76,17 +79,23 @@ impl fmt::Display for Refusal {
 }
 
 /// Enforces the first three of the [`Limits`], and remembers what was refused, so that a death can name its reason.
-#[derive(Debug)]
 pub(crate) struct Limiter {
     limits: Limits,
     memory: Grown,
     tables: Grown,
     refused: Option<Refusal>,
+    /// Who hears how much memory it is.
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Limiter {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, memory: Grown::default(), tables: Grown::default(), refused: None }
+        Self { limits, memory: Grown::default(), tables: Grown::default(), refused: None, observer: None }
+    }
+
+    /// Tells how much memory the instance has, whenever that changes.
+    pub(crate) fn telling(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// What was refused last.
@@ -155,6 +164,9 @@ impl ResourceLimiter for Limiter {
             return Ok(false);
         }
         self.memory.grow(total);
+        if let Some(observer) = &self.observer {
+            observer.memory(total);
+        }
         Ok(true)
     }
 

@@ -1,7 +1,7 @@
 //! One SQLite file: one writer thread with group commit, and readers beside it.
 
 mod job;
-mod open;
+pub(crate) mod open;
 mod threads;
 
 use std::path::Path;

@@ -57,6 +57,7 @@
 //! # runtime.block_on(live(folder.path())).expect("the example runs");
 //! ```
 
+mod backup;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod database;
@@ -67,6 +68,7 @@ pub mod state;
 
 pub use rusqlite;
 
+pub use crate::backup::backup;
 pub use crate::database::{Database, Options, Schema};
 pub use crate::error::StoreError;
 pub use crate::memory_state::MemoryState;

@@ -63,6 +63,21 @@ impl SqliteState {
         &self.database
     }
 
+    /// The dead letters of all workspaces, or of one, or the one of this key; each with the name of its workspace, the
+    /// newest first. For an operator who looks on beside whoever holds the lease: it needs none, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Store`].
+    pub async fn all_dead_letters(
+        &self,
+        workspace: Option<&str>,
+        key: Option<MessageKey>,
+    ) -> Result<Vec<(String, DeadLetter)>, StateError> {
+        let workspace = workspace.map(str::to_owned);
+        self.database.read(move |db| dead_letters::of_all(db, workspace.as_deref(), key)).await
+    }
+
     async fn change<T, F>(&self, fence: &Fence, verb: F) -> Result<T, StateError>
     where
         F: FnOnce(&Connection, WorkspaceRow) -> Result<T, StateError> + Send + 'static,

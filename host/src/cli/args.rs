@@ -1,5 +1,8 @@
 //! The command line: which flags there are, and what they say of themselves.
 
+mod operator;
+
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +12,7 @@ use molecule_host::gate::PeerGrant;
 use molecule_host::platform::{OrgId, Origin};
 use molecule_protocol::{PlatformUrl, WorkspaceId};
 
+pub(super) use self::operator::{BackupArgs, InboxAction, InboxArgs, LogsArgs, PsArgs, UpArgs};
 use super::limits::LimitArgs;
 use super::values;
 
@@ -27,7 +31,11 @@ Examples:
 
 const RUN_USAGE: &str = "\
 molecule-host [run] AGENT.wasm --platform-url URL --workspace-id ID [OPTIONS]
-       molecule-host dev PATH [OPTIONS]      (see: molecule-host dev --help)";
+       molecule-host dev PATH [OPTIONS]      (an agent on a platform of its own)
+       molecule-host up AGENTS.toml          (many agents in one process)
+       molecule-host ps | logs AGENT         (what runs, and what it says)
+       molecule-host inbox ... | backup FILE (messages that were given up; a copy of the state)
+                                             (each with --help)";
 
 const RUN_AFTER: &str = "\
 A flag goes before its variable, and an empty variable counts as none.
@@ -89,9 +97,22 @@ pub(super) fn run_command() -> Command {
     help_template = TEMPLATE
 )]
 pub(super) struct RunArgs {
-    /// The agent: a component, built for wasm32-wasip2. A file called `run` or `dev` is written ./run
+    /// The agent: a component, built for wasm32-wasip2. A file called like a command is written ./run
     #[arg(value_name = "AGENT.wasm")]
     pub(super) component: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) agent: AgentArgs,
+    #[command(flatten)]
+    pub(super) state: StateArgs,
+    #[command(flatten)]
+    pub(super) watch: WatchArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+/// All that can be said about one agent: by flags of `run`, and by the keys of the same names in an agents.toml.
+#[derive(Debug, Default, Parser)]
+pub(super) struct AgentArgs {
     #[command(flatten)]
     pub(super) platform: PlatformArgs,
     #[command(flatten)]
@@ -102,8 +123,6 @@ pub(super) struct RunArgs {
     pub(super) behaviour: BehaviourArgs,
     #[command(flatten)]
     pub(super) limits: LimitArgs,
-    #[command(flatten)]
-    pub(super) output: OutputArgs,
 }
 
 /// Which platform, and how it wants to be spoken to.
@@ -131,12 +150,27 @@ pub(super) struct IdentityArgs {
     /// A file with the workspace's token, or - for standard input [default: the cached one]
     #[arg(long, value_name = "FILE|-")]
     pub(super) token_file: Option<PathBuf>,
-    /// Where messages, tokens and compiled components are kept, a folder for each workspace [default: ~/.molecule]
-    #[arg(long, value_name = "DIR")]
-    pub(super) state_dir: Option<PathBuf>,
     /// The name in the agent card [default: the agent's own]
     #[arg(long, value_name = "NAME", value_parser = values::agent_name)]
     pub(super) agent_name: Option<String>,
+}
+
+/// Where it is remembered.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "State")]
+pub(super) struct StateArgs {
+    /// Where messages, tokens and compiled components are kept, a folder for each workspace [default: ~/.molecule]
+    #[arg(long, value_name = "DIR")]
+    pub(super) state_dir: Option<PathBuf>,
+}
+
+/// For whoever watches over it.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Watching")]
+pub(super) struct WatchArgs {
+    /// Answer /health, /ready and /metrics here, a loopback address such as 127.0.0.1:9464 [default: nowhere]
+    #[arg(long, value_name = "ADDR", value_parser = values::loopback)]
+    pub(super) metrics: Option<SocketAddr>,
 }
 
 /// What the agent may do. Nothing but to answer and to write to its own user, where nothing is said.

@@ -6,7 +6,7 @@ use tracing_appender::non_blocking::WorkerGuard;
 
 use super::args::{LogFormat, OutputArgs};
 use super::banner::Banner;
-use super::escape::{escape, one_line};
+use super::escape::{escape, escape_json, one_line};
 use super::failure::Failure;
 
 /// The two streams of this program, as the flags want them used.
@@ -32,6 +32,16 @@ impl Console {
         let text = if self.watched { escape(text) } else { text.into() };
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(Failure::Output)
+    }
+
+    /// Prints one JSON object on a line of its own.
+    ///
+    /// # Errors
+    /// When nobody reads it.
+    pub(super) fn json(self, value: &impl serde::Serialize) -> Result<(), Failure> {
+        let line = serde_json::to_string(value).map_err(|error| Failure::Output(error.into()))?;
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{}", escape_json(&line)).and_then(|()| stdout.flush()).map_err(Failure::Output)
     }
 
     /// Shows who runs now, and what it may do.

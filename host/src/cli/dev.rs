@@ -26,6 +26,7 @@ use super::escape::one_line;
 use super::failure::Failure;
 use super::limits::{LimitArgs, limit, limits};
 use super::load::load;
+use super::report::Who;
 use super::run::{finish, stop};
 use super::settings::{self, UsageError};
 use super::signals::Signals;
@@ -129,7 +130,7 @@ async fn live(
     let banner = banner.with(ways_to_talk(user.platform(), workspace, &input));
     let grace = spec.shutdown_grace;
     let events = spec.events.subscribe();
-    let log = tokio::spawn(report::follow(spec.events.subscribe()));
+    let log = tokio::spawn(report::follow(spec.events.subscribe(), Who::only(), None));
     let running = match signals.or_stop(host.start(agent, spec)).await {
         Ok(running) => running,
         Err(failure) => {
@@ -262,7 +263,7 @@ mod tests {
     fn settings(line: &str) -> Result<DevSettings, UsageError> {
         match parse::parse(line.split_whitespace().map(Into::into)).unwrap() {
             Command::Dev(args) => DevSettings::new(*args),
-            Command::Run(_) => panic!("{line}"),
+            _ => panic!("{line}"),
         }
     }
 

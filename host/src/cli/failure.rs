@@ -1,6 +1,7 @@
 //! Why the program ends, as its exit code says it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,11 +9,14 @@ use molecule_host::lock::LockError;
 use molecule_host::platform::InvalidTransport;
 use molecule_host::runtime::LoadError;
 use molecule_host::token::TokenError;
-use molecule_host::{BuildError, Ended, StartError};
+use molecule_host::{BuildError, DeadLettersError, Ended, StartError};
 
+use super::backup::BackupError;
 use super::build::CargoError;
+use super::control::ControlError;
 use super::dev::LocalError;
 use super::escape::one_line;
+use super::inbox::InboxError;
 use super::settings::UsageError;
 
 /// The exit codes; scripts and service managers rely on them.
@@ -83,6 +87,33 @@ pub(super) enum Failure {
     /// The agent ran, and no longer does.
     #[error("{}", end_line(.0))]
     Ended(Ended),
+    /// A host that runs, asked over its socket.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// Messages that were given up.
+    #[error(transparent)]
+    Inbox(#[from] InboxError),
+    /// No copy was made.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// The address to be watched at.
+    #[error("cannot listen on {addr} for --metrics: {source}; choose another port, or leave it out")]
+    Metrics {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Of many agents none is left.
+    #[error("all agents have ended; of {agent}: {line}")]
+    AllEnded {
+        /// The first in the file whose end was none that was asked for.
+        agent: String,
+        /// Why it ended; what to do.
+        line: String,
+        /// How it would have ended alone.
+        exit: Exit,
+    },
     /// Nobody answered what was said.
     #[error(transparent)]
     NoAnswer(#[from] NoAnswer),
@@ -117,7 +148,7 @@ fn advice(error: &LoadError) -> &'static str {
     }
 }
 
-fn end_line(ended: &Ended) -> String {
+pub(super) fn end_line(ended: &Ended) -> String {
     match ended {
         Ended::Shutdown => "the agent was stopped".to_owned(),
         Ended::Paused => "the workspace is paused; resume it on the platform and start again".to_owned(),
@@ -149,6 +180,11 @@ impl Failure {
             Self::Start(error) => of_start(error),
             Self::Ended(ended) => of_end(ended),
             Self::NoAnswer(_) => Exit::Agent,
+            Self::Control(error) => of_control(error),
+            Self::Inbox(error) => of_inbox(error),
+            Self::AllEnded { exit, .. } => *exit,
+            Self::Backup(BackupError::Absent { .. }) => Exit::Configuration,
+            Self::Backup(BackupError::Store(_)) | Self::Metrics { .. } => Exit::Local,
         }
     }
 }
@@ -174,6 +210,23 @@ fn of_start(error: &StartError) -> Exit {
         StartError::Unauthorized { .. } | StartError::Misconfigured(_) => Exit::Configuration,
         StartError::Removed { .. } => Exit::Removed,
         _ => Exit::Local,
+    }
+}
+
+fn of_control(error: &ControlError) -> Exit {
+    match error {
+        ControlError::NoHost { .. } | ControlError::Unknown(_) => Exit::Configuration,
+        ControlError::Refused(_) | ControlError::Silent { .. } => Exit::Local,
+    }
+}
+
+fn of_inbox(error: &InboxError) -> Exit {
+    match error {
+        InboxError::Letters(DeadLettersError::Absent { .. } | DeadLettersError::Unknown { .. }) => {
+            Exit::Configuration
+        }
+        InboxError::Letters(DeadLettersError::Held(_)) | InboxError::Asked { .. } => Exit::Held,
+        InboxError::Letters(_) | InboxError::Output => Exit::Local,
     }
 }
 
@@ -265,6 +318,28 @@ mod tests {
             (Failure::Ended(Ended::Refused(text())), Exit::Agent),
             (Failure::Ended(Ended::TakenOver), Exit::Held),
             (Failure::Ended(Ended::Failed("a; do b".into())), Exit::Local),
+            (ControlError::NoHost { state_dir: "s".into() }.into(), Exit::Configuration),
+            (ControlError::Unknown("no a; see b".into()).into(), Exit::Configuration),
+            (ControlError::Refused("a; do b".into()).into(), Exit::Local),
+            (ControlError::Silent { socket: "s".into(), source: io() }.into(), Exit::Local),
+            (InboxError::from(DeadLettersError::Absent { path: "s".into() }).into(), Exit::Configuration),
+            (InboxError::from(DeadLettersError::Unknown { key: 7 }).into(), Exit::Configuration),
+            (
+                InboxError::Asked {
+                    held: "another host; stop it".into(),
+                    control: ControlError::NoHost { state_dir: "s".into() },
+                }
+                .into(),
+                Exit::Held,
+            ),
+            (InboxError::Output.into(), Exit::Local),
+            (BackupError::Absent { state_dir: "s".into() }.into(), Exit::Configuration),
+            (BackupError::Store(StoreError::DiskFull).into(), Exit::Local),
+            (Failure::Metrics { addr: "127.0.0.1:9".parse().unwrap(), source: io() }, Exit::Local),
+            (
+                Failure::AllEnded { agent: "alice".into(), line: "a; do b".into(), exit: Exit::Removed },
+                Exit::Removed,
+            ),
             (NoAnswer::DeadLetter(text()).into(), Exit::Agent),
             (NoAnswer::Undeliverable(text()).into(), Exit::Agent),
             (NoAnswer::Wedged(text()).into(), Exit::Agent),

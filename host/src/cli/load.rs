@@ -19,6 +19,14 @@ const QUICK: Duration = Duration::from_secs(1);
 /// # Errors
 /// The file cannot be read, or is no agent.
 pub(super) async fn load(host: &Host, path: &Path, limits: &Limits) -> Result<LoadedAgent, Failure> {
+    load_bytes(host, path, read(path).await?, limits).await
+}
+
+/// Reads a component.
+///
+/// # Errors
+/// The file cannot be read.
+pub(super) async fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     if path.is_dir() {
         let path = path.display();
         return Err(UsageError(format!(
@@ -33,7 +41,19 @@ pub(super) async fn load(host: &Host, path: &Path, limits: &Limits) -> Result<Lo
         let path = path.to_owned();
         move || std::fs::read(path)
     });
-    let bytes = read.await.map_err(std::io::Error::other).and_then(|it| it).map_err(unreadable)?;
+    read.await.map_err(std::io::Error::other).and_then(|it| it).map_err(unreadable)
+}
+
+/// Compiles a component that was read from this file.
+///
+/// # Errors
+/// It is no agent.
+pub(super) async fn load_bytes(
+    host: &Host,
+    path: &Path,
+    bytes: Vec<u8>,
+    limits: &Limits,
+) -> Result<LoadedAgent, Failure> {
     let what = format!("{} ({})", path.file_name().unwrap_or(path.as_os_str()).display(), size(bytes.len()));
     let began = Instant::now();
     let loaded = announced(&what, host.load_within(bytes, limits.clone())).await;

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, FromArgMatches, Parser};
 
-use super::args::{self, DevArgs, RunArgs};
+use super::args::{self, BackupArgs, DevArgs, InboxArgs, LogsArgs, PsArgs, RunArgs, UpArgs};
 
 /// What is to be done.
 #[derive(Debug)]
@@ -14,6 +14,16 @@ pub(super) enum Command {
     Run(Box<RunArgs>),
     /// Run one on a platform of its own.
     Dev(Box<DevArgs>),
+    /// Run many.
+    Up(UpArgs),
+    /// Show what runs.
+    Ps(PsArgs),
+    /// Show what one of them says.
+    Logs(LogsArgs),
+    /// See to messages that were given up.
+    Inbox(InboxArgs),
+    /// Copy what is remembered.
+    Backup(BackupArgs),
 }
 
 /// Reads the words after the program's name.
@@ -31,16 +41,56 @@ pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
             let matches = args::run_command().try_get_matches_from(named("molecule-host", words))?;
             RunArgs::from_arg_matches(&matches).map(|it| Command::Run(Box::new(it)))
         }
-        Verb::Dev => {
-            DevArgs::try_parse_from(named("molecule-host dev", words)).map(|it| Command::Dev(Box::new(it)))
-        }
+        Verb::Dev => read::<DevArgs>(verb, words).map(|it| Command::Dev(Box::new(it))),
+        Verb::Up => read(verb, words).map(Command::Up),
+        Verb::Ps => read(verb, words).map(Command::Ps),
+        Verb::Logs => read(verb, words).map(Command::Logs),
+        Verb::Inbox => read(verb, words).map(Command::Inbox),
+        Verb::Backup => read(verb, words).map(Command::Backup),
     }
+}
+
+fn read<A: Parser>(verb: Verb, words: Vec<OsString>) -> Result<A, clap::Error> {
+    A::try_parse_from(named(&format!("molecule-host {}", verb.name()), words))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verb {
     Run,
     Dev,
+    Up,
+    Ps,
+    Logs,
+    Inbox,
+    Backup,
+}
+
+impl Verb {
+    const ALL: [Self; 7] = [Self::Run, Self::Dev, Self::Up, Self::Ps, Self::Logs, Self::Inbox, Self::Backup];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Dev => "dev",
+            Self::Up => "up",
+            Self::Ps => "ps",
+            Self::Logs => "logs",
+            Self::Inbox => "inbox",
+            Self::Backup => "backup",
+        }
+    }
+
+    fn command(self) -> clap::Command {
+        match self {
+            Self::Run => args::run_command(),
+            Self::Dev => DevArgs::command(),
+            Self::Up => UpArgs::command(),
+            Self::Ps => PsArgs::command(),
+            Self::Logs => LogsArgs::command(),
+            Self::Inbox => InboxArgs::command(),
+            Self::Backup => BackupArgs::command(),
+        }
+    }
 }
 
 /// Takes the verb out of the words. `help VERB` becomes `VERB --help`, and no words at all `--help`.
@@ -49,29 +99,22 @@ fn take_verb(words: &mut Vec<OsString>) -> Verb {
         words.push("--help".into());
     }
     let Some(position) = first_positional(words) else { return Verb::Run };
-    match words.get(position).and_then(|word| word.to_str()) {
-        Some("run") => {
-            words.remove(position);
-            Verb::Run
-        }
-        Some("dev") => {
-            words.remove(position);
-            Verb::Dev
-        }
-        Some("help") => {
-            words.remove(position);
-            let verb = take_verb(words);
-            words.push("--help".into());
-            verb
-        }
-        _ => Verb::Run,
+    let Some(word) = words.get(position).and_then(|word| word.to_str()) else { return Verb::Run };
+    if word == "help" {
+        words.remove(position);
+        let verb = take_verb(words);
+        words.push("--help".into());
+        return verb;
     }
+    let Some(verb) = Verb::ALL.into_iter().find(|verb| verb.name() == word) else { return Verb::Run };
+    words.remove(position);
+    verb
 }
 
 /// Where the first word is that is neither a flag nor a flag's value.
 fn first_positional(words: &[OsString]) -> Option<usize> {
-    let (run, dev) = (args::run_command(), DevArgs::command());
-    let flags: Vec<&Arg> = run.get_arguments().chain(dev.get_arguments()).collect();
+    let commands = Verb::ALL.map(Verb::command);
+    let flags: Vec<&Arg> = commands.iter().flat_map(clap::Command::get_arguments).collect();
     let mut position = 0;
     while let Some(word) = words.get(position) {
         let word = word.to_string_lossy();
@@ -114,7 +157,8 @@ pub(super) fn explain(error: &clap::Error) -> String {
     }
 }
 
-fn suggestion(error: &clap::Error) -> Option<&str> {
+/// What may have been meant instead.
+pub(super) fn suggestion(error: &clap::Error) -> Option<&str> {
     let kinds = [ContextKind::SuggestedArg, ContextKind::SuggestedValue, ContextKind::SuggestedSubcommand];
     kinds.into_iter().find_map(|kind| match error.get(kind)? {
         ContextValue::String(text) => Some(text.as_str()),
@@ -138,14 +182,31 @@ mod tests {
         match parse(words(line)) {
             Ok(Command::Run(args)) => format!("run {}", args.component.unwrap_or_default().display()),
             Ok(Command::Dev(args)) => format!("dev {}", args.path.unwrap_or_default().display()),
+            Ok(Command::Up(args)) => format!("up {}", args.file.unwrap_or_default().display()),
+            Ok(Command::Ps(_)) => "ps".to_owned(),
+            Ok(Command::Logs(args)) => format!("logs {}", args.agent.unwrap_or_default()),
+            Ok(Command::Backup(args)) => format!("backup {}", args.file.unwrap_or_default().display()),
+            Ok(Command::Inbox(args)) => format!("inbox {:?} {:?}", args.action, args.keys),
             Err(error) => format!("{:?}", error.kind()),
         }
     }
 
     #[test]
-    fn both_commands_are_put_together_without_contradiction() {
-        args::run_command().debug_assert();
-        DevArgs::command().debug_assert();
+    fn all_commands_are_put_together_without_contradiction() {
+        for verb in Verb::ALL {
+            verb.command().debug_assert();
+        }
+    }
+
+    /// Whether a flag takes a value has to be known before it is known which command it is for.
+    #[test]
+    fn a_flag_takes_a_value_in_all_commands_or_in_none() {
+        let commands = Verb::ALL.map(Verb::command);
+        let flags: Vec<&Arg> = commands.iter().flat_map(clap::Command::get_arguments).collect();
+        for flag in flags.iter().filter(|it| it.get_long().is_some()) {
+            let same = |other: &&&Arg| other.get_long() == flag.get_long();
+            assert!(flags.iter().filter(same).all(|it| takes_value(it) == takes_value(flag)), "{flag:?}");
+        }
     }
 
     #[test]
@@ -168,6 +229,18 @@ mod tests {
             ("dev run", "dev run"),
             ("dev ./dev --say run", "dev ./dev"),
             ("--token-file - agent.wasm", "run agent.wasm"),
+            ("up agents.toml", "up agents.toml"),
+            ("--state-dir up -v up agents.toml", "up agents.toml"),
+            ("up ./up", "up ./up"),
+            ("ps --json", "ps"),
+            ("logs alice --no-follow", "logs alice"),
+            ("backup copy.db --state-dir s", "backup copy.db"),
+            ("inbox", "inbox None []"),
+            ("inbox retry 7 8", "inbox Some(Retry) [7, 8]"),
+            ("--workspace-id x inbox list", "ValueValidation"),
+            ("inbox retry 7 --all", "ArgumentConflict"),
+            ("inbox forget 7", "InvalidValue"),
+            ("help inbox", "DisplayHelp"),
             ("", "DisplayHelp"),
             ("--help", "DisplayHelp"),
             ("help", "DisplayHelp"),
@@ -248,7 +321,7 @@ mod tests {
     #[test]
     fn the_documentation_has_every_flag_and_every_variable() {
         const PAGE: &str = include_str!("../../../docs/command-line.md");
-        let commands = [args::run_command(), DevArgs::command()];
+        let commands = Verb::ALL.map(Verb::command);
         let flags = commands.iter().flat_map(clap::Command::get_arguments).filter_map(Arg::get_long);
         let flags: BTreeSet<String> =
             flags.filter(|it| !["help", "version"].contains(it)).map(|it| format!("--{it}")).collect();

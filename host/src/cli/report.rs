@@ -1,33 +1,60 @@
-//! What happens to the agent, as log lines.
+//! What happens to an agent, as log lines: of this program's own log, and for whoever asks for the latest.
 
 use std::time::Duration;
 
-use molecule_host::runtime::wit::Level;
+use jiff::Timestamp;
+use molecule_host::runtime::wit::Level as Severity;
 use molecule_host::runtime::{Death, LineSource};
 use molecule_host::{Event, Happened};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
+use tracing::Level;
 
+use super::board::{LogLine, Recent};
 use super::limits::flag_against;
 use super::log::AGENT;
 
+/// Whose lines they are.
+#[derive(Debug)]
+pub(super) struct Who {
+    /// Before the agent's own words.
+    pub(super) name: String,
+    /// Before the host's words about it, where there are others.
+    pub(super) label: Option<String>,
+}
+
+impl Who {
+    /// The only agent of this process; its name is that under which it is registered.
+    pub(super) fn only() -> Self {
+        Self { name: String::new(), label: None }
+    }
+
+    /// One of several.
+    pub(super) fn labelled(label: &str) -> Self {
+        Self { name: label.to_owned(), label: Some(label.to_owned()) }
+    }
+}
+
 /// Logs what happens until the agent has ended.
-pub(super) async fn follow(mut events: Receiver<Happened>) {
-    let mut agent = String::new();
+pub(super) async fn follow(mut events: Receiver<Happened>, mut who: Who, recent: Option<Recent>) {
     loop {
         match events.recv().await {
             Ok(Happened { event: Event::Ended(_), .. }) | Err(RecvError::Closed) => return,
-            Ok(Happened { event: Event::Registered { name }, .. }) => {
-                tracing::debug!("registered as {name}");
-                agent = name;
+            Ok(happened) => {
+                if let (Event::Registered { name }, None) = (&happened.event, &who.label) {
+                    who.name.clone_from(name);
+                }
+                let line = line_of(&happened.event);
+                say(&who, &line);
+                if let Some(recent) = &recent {
+                    recent.push(line.kept());
+                }
             }
-            Ok(happened) => log(&agent, &happened.event),
-            Err(RecvError::Lagged(count)) => {
-                tracing::warn!(
-                    "{count} events came too fast to be logged; the agent itself has missed nothing"
-                );
-            }
+            Err(RecvError::Lagged(count)) => tracing::warn!(
+                about = who.label.as_deref(),
+                "{count} events came too fast to be logged; the agent itself has missed nothing"
+            ),
         }
     }
 }
@@ -39,33 +66,76 @@ pub(super) async fn drained(log: JoinHandle<()>) {
     let _ = tokio::time::timeout(LONGEST, log).await;
 }
 
-fn log(agent: &str, event: &Event) {
+/// An event in words.
+#[derive(Debug, PartialEq, Eq)]
+struct Line {
+    level: Level,
+    text: String,
+    /// Whether these are the agent's words, and the message it was busy with where that can be told.
+    by_agent: Option<Option<String>>,
+}
+
+impl Line {
+    fn host(level: Level, text: impl Into<String>) -> Self {
+        Self { level, text: text.into(), by_agent: None }
+    }
+
+    fn kept(self) -> LogLine {
+        LogLine {
+            at: Timestamp::now(),
+            level: self.level.as_str().to_lowercase(),
+            by_agent: self.by_agent.is_some(),
+            message_id: self.by_agent.flatten(),
+            text: self.text,
+        }
+    }
+}
+
+fn line_of(event: &Event) -> Line {
     match event {
-        Event::Started => tracing::info!("started"),
-        Event::Heartbeat => tracing::trace!("heartbeat"),
-        Event::MessageIn { id, from } => tracing::info!("message {id} from {from}"),
+        Event::Registered { name } => Line::host(Level::DEBUG, format!("registered as {name}")),
+        Event::Started => Line::host(Level::INFO, "started"),
+        Event::Heartbeat => Line::host(Level::TRACE, "heartbeat"),
+        Event::MessageIn { id, from } => Line::host(Level::INFO, format!("message {id} from {from}")),
         Event::Handled { id, answered, took } => {
             let answer = if *answered { "with an answer" } else { "without an answer" };
-            tracing::info!("message {id} was handled in {took:.1?}, {answer}");
+            Line::host(Level::INFO, format!("message {id} was handled in {took:.1?}, {answer}"))
         }
-        Event::Delivered { to } => tracing::debug!("delivered to {to}"),
-        Event::Undeliverable { to, reason } => tracing::error!("an answer to {to} is lost: {reason}"),
-        Event::DeadLetter { id, reason } => tracing::error!("message {id} was given up: {reason}"),
-        Event::Died { death, backoff } => {
-            tracing::error!("the agent died: {}\nit is built again in {backoff:.1?}", story(death));
+        Event::Delivered { to } => Line::host(Level::DEBUG, format!("delivered to {to}")),
+        Event::Undeliverable { to, reason } => {
+            Line::host(Level::ERROR, format!("an answer to {to} is lost: {reason}"))
         }
-        Event::Wedged { death } => {
-            tracing::error!("the agent dies again and again, and the platform is told so: {death}");
+        Event::DeadLetter { id, reason } => {
+            Line::host(Level::ERROR, format!("message {id} was given up: {reason}"))
         }
-        Event::Recovered => tracing::info!("the agent works again"),
+        Event::Died { death, backoff } => Line::host(
+            Level::ERROR,
+            format!("the agent died: {}\nit is built again in {backoff:.1?}", story(death)),
+        ),
+        Event::Wedged { death } => Line::host(
+            Level::ERROR,
+            format!("the agent dies again and again, and the platform is told so: {death}"),
+        ),
+        Event::Recovered => Line::host(Level::INFO, "the agent works again"),
         Event::Log { source, level, text, fields, message } => {
             let fields = fields.iter().map(|(name, value)| format!(" {name}={value}")).collect::<String>();
-            line(agent, *source, *level, &format!("{text}{fields}"), message.as_deref());
+            let level = match (source, level) {
+                // What it prints is as important as what it logs: it may know no other way.
+                (LineSource::Stdout | LineSource::Stderr, _) | (LineSource::Log, Severity::Info) => {
+                    Level::INFO
+                }
+                (LineSource::Log, Severity::Debug) => Level::DEBUG,
+                (LineSource::Log, Severity::Warn) => Level::WARN,
+                (LineSource::Log, Severity::Error) => Level::ERROR,
+            };
+            Line { level, text: format!("{text}{fields}"), by_agent: Some(message.clone()) }
         }
-        Event::Paused => tracing::info!("the workspace is paused; messages wait until it is resumed"),
-        Event::Resumed => tracing::info!("the workspace is resumed"),
-        Event::Trouble(text) => tracing::warn!("{text}"),
-        other => tracing::debug!("{other:?}"),
+        Event::Paused => {
+            Line::host(Level::INFO, "the workspace is paused; messages wait until it is resumed")
+        }
+        Event::Resumed => Line::host(Level::INFO, "the workspace is resumed"),
+        Event::Trouble(text) => Line::host(Level::WARN, text.clone()),
+        other => Line::host(Level::DEBUG, format!("{other:?}")),
     }
 }
 
@@ -81,17 +151,23 @@ fn story(death: &Death) -> String {
     story
 }
 
-/// A line of the agent's own. What it prints is as important as what it logs: it may know no other way.
-fn line(agent: &str, source: LineSource, level: Level, text: &str, message_id: Option<&str>) {
-    let level = match source {
-        LineSource::Log => level,
-        LineSource::Stdout | LineSource::Stderr => Level::Info,
+/// A level is part of a call site, so that there is one for each.
+macro_rules! log_at {
+    ($level:expr, $($said:tt)*) => {
+        match $level {
+            Level::ERROR => tracing::error!($($said)*),
+            Level::WARN => tracing::warn!($($said)*),
+            Level::INFO => tracing::info!($($said)*),
+            Level::DEBUG => tracing::debug!($($said)*),
+            Level::TRACE => tracing::trace!($($said)*),
+        }
     };
-    // A level is part of a call site, so that there is one for each.
-    match level {
-        Level::Debug => tracing::debug!(target: AGENT, agent, message_id, "{text}"),
-        Level::Info => tracing::info!(target: AGENT, agent, message_id, "{text}"),
-        Level::Warn => tracing::warn!(target: AGENT, agent, message_id, "{text}"),
-        Level::Error => tracing::error!(target: AGENT, agent, message_id, "{text}"),
+}
+
+fn say(who: &Who, line: &Line) {
+    let (agent, about, text) = (who.name.as_str(), who.label.as_deref(), &line.text);
+    match &line.by_agent {
+        Some(message_id) => log_at!(line.level, target: AGENT, agent, message_id, "{text}"),
+        None => log_at!(line.level, about, "{text}"),
     }
 }

@@ -5,10 +5,15 @@ use std::time::Duration;
 use molecule_host::{Ended, Host, Running};
 
 use super::banner::Banner;
+use super::board::{Board, Stage};
 use super::console::Console;
+use super::control;
 use super::failure::{Exit, Failure, of_end};
+use super::files;
 use super::load::load;
-use super::report;
+use super::metrics;
+use super::report::{self, Who};
+use super::service::Service;
 use super::settings::RunSettings;
 use super::signals::Signals;
 
@@ -16,8 +21,14 @@ use super::signals::Signals;
 ///
 /// # Errors
 /// Whatever ends it but a signal.
-pub(super) async fn run(settings: RunSettings, console: Console, signals: Signals) -> Result<(), Failure> {
-    let RunSettings { component, state_dir, stack_bytes, spec } = settings;
+pub(super) async fn run(
+    settings: RunSettings,
+    console: Console,
+    signals: Signals,
+    service: Service,
+) -> Result<(), Failure> {
+    let RunSettings { component, state_dir, stack_bytes, metrics, spec } = settings;
+    files::raise(1);
     let builder = Host::builder().state_dir(&state_dir);
     let builder = match stack_bytes {
         Some(bytes) => builder.stack_bytes(bytes),
@@ -27,7 +38,12 @@ pub(super) async fn run(settings: RunSettings, console: Console, signals: Signal
     let agent = signals.or_stop(load(&host, &component, &spec.limits)).await?;
     tracing::info!("connecting to {} as workspace {}", spec.platform_url, spec.workspace_id);
     let (banner, grace) = (Banner::new(&agent, &component, &spec, &state_dir), spec.shutdown_grace);
-    let log = tokio::spawn(report::follow(spec.events.subscribe()));
+    let (board, workspace) = (Board::default(), spec.workspace_id);
+    let label = spec.name.clone().unwrap_or_else(|| agent.card.name.clone());
+    let recent = board.put(&label, workspace, agent.component.digest(), Stage::Starting);
+    let _control = control::serve(&state_dir, board.clone());
+    let _metrics = metrics::serve(metrics, board.clone()).await?;
+    let log = tokio::spawn(report::follow(spec.events.subscribe(), Who::only(), Some(recent)));
     let running = match signals.or_stop(host.start(&agent, spec)).await {
         Ok(running) => running,
         Err(failure) => {
@@ -35,10 +51,15 @@ pub(super) async fn run(settings: RunSettings, console: Console, signals: Signal
             return Err(failure);
         }
     };
+    board.stage(&label, Stage::Running(running.clone()));
     console.banner(&banner);
+    service.ready();
     let ended = tokio::select! {
         ended = running.ended() => ended,
-        () = signals.first() => stop(&running, grace).await,
+        () = signals.first() => {
+            service.stopping();
+            stop(&running, grace).await
+        }
     };
     drop(running);
     report::drained(log).await;

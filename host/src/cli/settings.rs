@@ -1,6 +1,8 @@
-//! What flags and variables amount to, in the terms of the library.
+//! What flags and variables amount to, in the terms of the library. The keys of an agents.toml become flags before they
+//! come here.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use molecule_host::state_dir::StateDir;
 use molecule_host::token::{TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, TokenInputs};
 use molecule_host::{AgentSpec, Intervals};
 
-use super::args::{BehaviourArgs, GrantArgs, IdentityArgs, PlatformArgs, RunArgs};
+use super::args::{AgentArgs, BehaviourArgs, GrantArgs, IdentityArgs, PlatformArgs, RunArgs, StateArgs};
 use super::limits::limit;
 use super::values;
 
@@ -22,6 +24,11 @@ impl Environment {
     /// That of this process.
     pub(super) fn of_process() -> Self {
         Self::new(|name| std::env::var_os(name))
+    }
+
+    /// One without variables.
+    pub(super) fn empty() -> Self {
+        Self::new(|_| None)
     }
 
     /// Any other.
@@ -67,6 +74,7 @@ pub(super) struct RunSettings {
     pub(super) component: PathBuf,
     pub(super) state_dir: PathBuf,
     pub(super) stack_bytes: Option<usize>,
+    pub(super) metrics: Option<SocketAddr>,
     pub(super) spec: AgentSpec,
 }
 
@@ -76,34 +84,52 @@ impl RunSettings {
     /// # Errors
     /// What is missing, by flag and by variable, and what makes no sense.
     pub(super) fn new(args: RunArgs, environment: &Environment) -> Result<Self, UsageError> {
-        let RunArgs { component, platform, identity, grants, behaviour, limits, output: _ } = args;
+        let RunArgs { component, agent, state, watch, output: _ } = args;
         let component = component.ok_or_else(|| {
             UsageError("no agent is named; give its component, as in: molecule-host agent.wasm".to_owned())
         })?;
-        let mut spec = connection(platform, &identity, environment)?;
-        let state_dir = identity
-            .state_dir
-            .or_else(|| environment.path("MOLECULE_STATE_DIR"))
-            .or_else(StateDir::default_path)
-            .ok_or_else(|| {
-                missing(
-                    "no state folder is named and there is no home folder",
-                    "--state-dir",
-                    "MOLECULE_STATE_DIR",
-                )
-            })?;
-        spec.name = environment.or(identity.agent_name, "MOLECULE_AGENT_NAME", values::agent_name)?;
-        spec.token = TokenInputs {
-            flag: identity.token_file,
-            variable: environment.text(TOKEN_VARIABLE)?,
-            file_variable: environment.path(TOKEN_FILE_VARIABLE),
-            ..TokenInputs::default()
-        };
-        spec.grants = granted(grants);
-        behave(&mut spec, with_variables(behaviour, environment)?);
-        limit(&mut spec, &limits);
-        Ok(Self { component, state_dir, stack_bytes: limits.max_stack, spec })
+        let stack_bytes = agent.limits.max_stack;
+        let spec = spec(agent, environment)?;
+        let state_dir = state_dir(state, environment)?;
+        Ok(Self { component, state_dir, stack_bytes, metrics: watch.metrics, spec })
     }
+}
+
+/// What is said about one agent.
+///
+/// # Errors
+/// As [`RunSettings::new`].
+pub(super) fn spec(args: AgentArgs, environment: &Environment) -> Result<AgentSpec, UsageError> {
+    let AgentArgs { platform, identity, grants, behaviour, limits } = args;
+    let mut spec = connection(platform, &identity, environment)?;
+    spec.name = environment.or(identity.agent_name, "MOLECULE_AGENT_NAME", values::agent_name)?;
+    spec.token = TokenInputs {
+        flag: identity.token_file,
+        variable: environment.text(TOKEN_VARIABLE)?,
+        file_variable: environment.path(TOKEN_FILE_VARIABLE),
+        ..TokenInputs::default()
+    };
+    spec.grants = granted(grants);
+    behave(&mut spec, with_variables(behaviour, environment)?);
+    limit(&mut spec, &limits);
+    Ok(spec)
+}
+
+/// Where it is remembered.
+///
+/// # Errors
+/// Where nothing is said and there is no home folder.
+pub(super) fn state_dir(args: StateArgs, environment: &Environment) -> Result<PathBuf, UsageError> {
+    args.state_dir
+        .or_else(|| environment.path("MOLECULE_STATE_DIR"))
+        .or_else(StateDir::default_path)
+        .ok_or_else(|| {
+            missing(
+                "no state folder is named and there is no home folder",
+                "--state-dir",
+                "MOLECULE_STATE_DIR",
+            )
+        })
 }
 
 fn connection(
@@ -197,7 +223,7 @@ mod tests {
         });
         match parse::parse(line.split_whitespace().map(Into::into)).unwrap() {
             Command::Run(args) => RunSettings::new(*args, &environment),
-            Command::Dev(_) => panic!("{line}"),
+            _ => panic!("{line}"),
         }
     }
 

@@ -1,12 +1,20 @@
-//! Ctrl-C and SIGTERM: the first asks to stop, the second one does not ask.
+//! Ctrl-C and SIGTERM: the first asks to stop, the second one does not ask. SIGHUP asks to look at the files again.
 
 use std::future::Future;
 use std::io;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::failure::Failure;
+
+/// Takes SIGHUP from now on; it would end the process otherwise. Must be called within a tokio runtime.
+///
+/// # Errors
+/// When the system does not let a handler be set.
+pub(super) fn hangups() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
 
 /// The signals that have come. Clones see the same ones.
 #[derive(Debug, Clone)]

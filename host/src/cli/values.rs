@@ -1,5 +1,6 @@
 //! The values that people type: after flags, and into variables.
 
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -29,6 +30,14 @@ fn seconds(text: &str, range: RangeInclusive<f64>) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(number) if range.contains(&number) => Ok(Duration::from_secs_f64(number)),
         _ => Err(format!("expected seconds from {} to {}, such as 5 or 0.5", range.start(), range.end())),
+    }
+}
+
+/// An address that nobody but this machine can reach.
+pub(super) fn loopback(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Ok(address),
+        _ => Err("expected a loopback address with a port, such as 127.0.0.1:9464".to_owned()),
     }
 }
 
@@ -83,6 +92,21 @@ mod tests {
         }
         assert_eq!(grace("0"), Ok(Duration::ZERO));
         assert_eq!(interval("soon").unwrap_err(), "expected seconds from 0.1 to 3600, such as 5 or 0.5");
+    }
+
+    #[test]
+    fn an_address_to_watch_at_is_a_loopback_one() {
+        for (text, good) in [
+            ("127.0.0.1:9464", true),
+            ("[::1]:9464", true),
+            ("127.1.2.3:0", true),
+            ("0.0.0.0:9464", false),
+            ("192.168.0.1:9464", false),
+            ("localhost:9464", false),
+            ("9464", false),
+        ] {
+            assert_eq!(loopback(text).is_ok(), good, "{text}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::directory::Directory;
 use super::lanes::Lanes;
+use super::tally::Tally;
 use super::vitals::Vitals;
 use super::waiting::Waiting;
 use crate::events::{Ended, Event, Happened};
@@ -53,6 +54,7 @@ pub(super) struct Context {
     pub(super) lease: OnceLock<Fence>,
     pub(super) gate: Arc<Gate>,
     pub(super) vitals: Vitals,
+    pub(super) tally: Tally,
     pub(super) directory: Directory,
     pub(super) waiting: Waiting,
     pub(super) lanes: Lanes,
@@ -80,6 +82,7 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn say(&self, event: Event) {
+        self.tally.count(&event);
         let unheard = self.spec.events.send(Happened { workspace: self.spec.workspace_id, event });
         // Nobody needs to listen.
         if let Err(SendError(Happened { event: Event::Trouble(trouble), .. })) = unheard {

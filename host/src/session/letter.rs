@@ -145,7 +145,16 @@ impl Letter {
     }
 
     pub(super) fn read(send: &NewSend) -> Option<Self> {
-        serde_json::from_str(&send.body).ok()
+        Self::parse(&send.body)
+    }
+
+    /// What was kept as [`NewSend::body`].
+    pub(super) fn parse(body: &str) -> Option<Self> {
+        serde_json::from_str(body).ok()
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     pub(super) fn into_notify(self) -> NotifyRequest {

@@ -20,6 +20,10 @@ impl Observer for WorkspaceObserver {
         });
     }
 
+    fn memory(&self, bytes: usize) {
+        self.0.tally.set_memory(bytes);
+    }
+
     fn event(&self, event: AgentEvent) {
         let context = &self.0;
         match event {

@@ -55,6 +55,11 @@ impl Vitals {
         Busy(self)
     }
 
+    /// Messages in hand now.
+    pub(super) fn in_hand(&self) -> u64 {
+        u64::try_from(self.now().active).unwrap_or_default()
+    }
+
     /// A run of a handler has ended.
     pub(super) fn ran(&self, error: Option<String>) {
         let now = Instant::now();

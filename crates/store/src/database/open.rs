@@ -34,6 +34,13 @@ pub(super) fn writer(path: &Path, schema: &Schema, options: &Options) -> Result<
     Ok(connection)
 }
 
+/// Opens a connection to a file that is there and is ours, of any version that is known.
+pub(crate) fn existing(path: &Path, schema: &Schema, options: &Options) -> Result<Connection, StoreError> {
+    let connection = connect(path, options).map_err(|error| open_error(path, error))?;
+    check_owner(&connection, path, schema)?;
+    Ok(connection)
+}
+
 /// Opens a connection that reads a file which [`writer`] has opened.
 pub(super) fn reader(path: &Path, options: &Options) -> Result<Connection, StoreError> {
     let connection = connect(path, options).map_err(|error| open_error(path, error))?;

@@ -1,6 +1,6 @@
 //! Messages that were given up.
 
-use rusqlite::{Connection, named_params};
+use rusqlite::{Connection, Row, named_params};
 
 use super::inbox::{self, Place};
 use super::{WorkspaceRow, outbox};
@@ -42,18 +42,26 @@ pub(super) fn newest(
             "SELECT key, sender, body, reason, notice, deliveries, faults, interruptions, at FROM dead_letter
              WHERE workspace = ?1 ORDER BY position DESC",
         )?
-        .query_map([workspace.0], |row| {
-            Ok(DeadLetter {
-                key: row.get("key")?,
-                sender: row.get("sender")?,
-                body: row.get("body")?,
-                reason: row.get("reason")?,
-                notice: row.get("notice")?,
-                runs: inbox::runs(row)?,
-                at: row.get("at")?,
-            })
-        })?
+        .query_map([workspace.0], letter)?
         .take(max)
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(letters)
+}
+
+/// Those of every workspace, with its name, newest first.
+pub(super) fn of_all(
+    db: &Connection,
+    workspace: Option<&str>,
+    key: Option<MessageKey>,
+) -> Result<Vec<(String, DeadLetter)>, StateError> {
+    let letters = db
+        .prepare_cached(
+            "SELECT name, key, sender, body, reason, notice, deliveries, faults, interruptions, at
+             FROM dead_letter JOIN workspace ON workspace.id = dead_letter.workspace
+             WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR key = ?2)
+             ORDER BY position DESC",
+        )?
+        .query_map((workspace, key), |row| Ok((row.get("name")?, letter(row)?)))?
         .collect::<rusqlite::Result<_>>()?;
     Ok(letters)
 }
@@ -82,6 +90,18 @@ pub(super) fn discard(db: &Connection, workspace: WorkspaceRow, key: MessageKey)
     db.prepare_cached("UPDATE seen SET fate = 'discarded' WHERE workspace = ?1 AND key = ?2")?
         .execute((workspace.0, key))?;
     Ok(())
+}
+
+fn letter(row: &Row<'_>) -> rusqlite::Result<DeadLetter> {
+    Ok(DeadLetter {
+        key: row.get("key")?,
+        sender: row.get("sender")?,
+        body: row.get("body")?,
+        reason: row.get("reason")?,
+        notice: row.get("notice")?,
+        runs: inbox::runs(row)?,
+        at: row.get("at")?,
+    })
 }
 
 fn remove(db: &Connection, key: MessageKey) -> Result<(), StateError> {

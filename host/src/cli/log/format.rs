@@ -88,6 +88,9 @@ fn write_human(writer: &mut Writer<'_>, time: &str, level: Level, said: &Said) -
         true => write!(writer, "{}{level:>5}{off} ", paint(level))?,
         false => write!(writer, "{level:>5} ")?,
     }
+    if let Some(about) = &said.about {
+        write!(writer, "{bold}[{}]{off} ", escape(about).replace('\n', " "))?;
+    }
     if let Some(agent) = &said.agent {
         write!(writer, "{bold}{}{off}: ", escape(agent).replace('\n', " "))?;
     }
@@ -130,6 +133,9 @@ fn write_json(
     if let Some(agent) = said.agent {
         line.insert("agent".to_owned(), agent.into());
     }
+    if let Some(about) = said.about {
+        line.insert("about".to_owned(), about.into());
+    }
     line.insert("message".to_owned(), said.message.into());
     for (name, value) in said.fields {
         line.entry(name).or_insert(value);
@@ -143,6 +149,8 @@ fn write_json(
 struct Said {
     message: String,
     agent: Option<String>,
+    /// The agent that the host speaks of, where it has several.
+    about: Option<String>,
     fields: Vec<(String, Value)>,
 }
 
@@ -155,6 +163,7 @@ impl Said {
         match field.name() {
             "message" => self.message = text(value),
             "agent" => self.agent = Some(text(value)),
+            "about" => self.about = Some(text(value)),
             // What the `log` crate's records carry about their origin.
             name if name.starts_with("log.") => {}
             name => self.fields.push((name.to_owned(), value)),
@@ -241,6 +250,10 @@ mod tests {
         assert_eq!(
             written(Lines::human(true), false, say),
             "11:36:15  INFO registered\n11:36:15  WARN echo: low on memory count=3 path=/a b\n"
+        );
+        assert_eq!(
+            written(Lines::human(true), false, || tracing::info!(about = "alice", "started")),
+            "11:36:15  INFO [alice] started\n"
         );
         assert_eq!(
             written(Lines::human(false), false, || tracing::error!("x")),

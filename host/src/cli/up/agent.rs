@@ -1,0 +1,143 @@
+//! One agent of many: started, upgraded, stopped, by a task of its own.
+
+use molecule_host::{Ended, Happened, Host, LoadedAgent, Running};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::file::Definition;
+use crate::cli::board::{Board, Stage};
+use crate::cli::escape::one_line;
+use crate::cli::failure::{Exit, Failure, end_line, of_end};
+use crate::cli::report::{self, Who};
+
+/// What is to run: a component and its settings.
+#[derive(Debug, Clone)]
+pub(super) struct Version {
+    pub(super) definition: Definition,
+    pub(super) agent: LoadedAgent,
+}
+
+impl Version {
+    /// Whether nothing about it is different.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.definition == other.definition && self.agent.component.digest() == other.agent.component.digest()
+    }
+}
+
+/// What to do with an agent that runs.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Put this in its place.
+    Upgrade(Box<Version>),
+    /// Let what is in hand end, and stop.
+    Stop,
+}
+
+/// How an agent has ended.
+#[derive(Debug)]
+pub(super) struct End {
+    /// As it would have ended a process of its own.
+    pub(super) exit: Exit,
+    /// Why, and what to do.
+    pub(super) line: String,
+}
+
+impl End {
+    fn asked_for() -> Self {
+        Self { exit: Exit::Done, line: end_line(&Ended::Shutdown) }
+    }
+
+    pub(super) fn failed(failure: &Failure) -> Self {
+        Self { exit: failure.exit(), line: one_line(&failure.to_string(), 2000) }
+    }
+
+    fn of(ended: &Ended) -> Self {
+        Self { exit: of_end(ended), line: one_line(&end_line(ended), 2000) }
+    }
+}
+
+/// An agent's life in this process.
+pub(super) struct Life {
+    pub(super) host: Host,
+    pub(super) board: Board,
+    pub(super) label: String,
+    pub(super) orders: mpsc::UnboundedReceiver<Order>,
+    /// Whoever has the workspace until then.
+    pub(super) before: Option<CancellationToken>,
+}
+
+impl Life {
+    /// Runs an agent to its end.
+    pub(super) async fn live(mut self, version: Version) -> End {
+        let end = match self.run(version).await {
+            Ok(end) => end,
+            Err(failure) => End::failed(&failure),
+        };
+        let about = self.label.as_str();
+        match end.exit {
+            Exit::Done => tracing::info!(about, "{}", end.line),
+            _ => tracing::error!(about, exit_code = end.exit as u8, "{}", end.line),
+        }
+        end
+    }
+
+    async fn run(&mut self, mut version: Version) -> Result<End, Failure> {
+        if let Some(before) = self.before.take() {
+            before.cancelled().await;
+        }
+        let mut old: Option<Running> = None;
+        loop {
+            // Started, or in the place of the one before; unless another order comes first.
+            let spec = version.definition.spec()?;
+            let (grace, events) = (spec.shutdown_grace, spec.events.subscribe());
+            let begun = async {
+                match &old {
+                    None => self.host.start(&version.agent, spec).await,
+                    Some(old) => self.host.upgrade(old, &version.agent, spec).await,
+                }
+            };
+            let running = tokio::select! {
+                begun = begun => begun?,
+                order = self.orders.recv() => match order {
+                    Some(Order::Upgrade(newer)) => {
+                        version = *newer;
+                        continue;
+                    }
+                    Some(Order::Stop) | None => {
+                        if let Some(old) = old {
+                            old.stop(grace).await;
+                        }
+                        return Ok(End::asked_for());
+                    }
+                },
+            };
+            self.watch(&running, &version, events);
+            tokio::select! {
+                ended = running.ended() => return Ok(End::of(&ended)),
+                order = self.orders.recv() => match order {
+                    Some(Order::Upgrade(newer)) => {
+                        tracing::info!(about = self.label, "makes room for another version of itself");
+                        version = *newer;
+                        old = Some(running);
+                    }
+                    Some(Order::Stop) | None => return Ok(End::of(&running.stop(grace).await)),
+                },
+            }
+        }
+    }
+
+    /// Has its operator hear of it.
+    fn watch(&self, running: &Running, version: &Version, events: Receiver<Happened>) {
+        let (label, digest) = (self.label.as_str(), version.agent.component.digest());
+        let workspace = running.workspace();
+        let recent = self.board.put(label, workspace, digest, Stage::Running(running.clone()));
+        tokio::spawn(report::follow(events, Who::labelled(label), Some(recent)));
+        let component = digest.get(..12).unwrap_or(digest);
+        tracing::info!(
+            about = label,
+            "registered as {} in workspace {workspace}, component {component}",
+            one_line(running.name(), 100)
+        );
+    }
+}

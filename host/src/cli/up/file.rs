@@ -1,0 +1,464 @@
+//! The file that says which agents run: `agents.toml`.
+//!
+//! A key of an agent's table is a flag of `molecule-host AGENT.wasm` by another spelling, and is read by the same parser:
+//! what holds for the one holds for the other, and a flag that is new has its key already.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, ValueHint};
+use molecule_host::AgentSpec;
+use molecule_protocol::WorkspaceId;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::cli::args::AgentArgs;
+use crate::cli::parse;
+use crate::cli::settings::{self, Environment, UsageError};
+
+/// The longest file.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// The longest name of an agent.
+const MAX_LABEL: usize = 64;
+
+/// The agents of a file, in its order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AgentsFile {
+    /// At least one.
+    pub(super) agents: Vec<Definition>,
+}
+
+/// What a file says of one agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Definition {
+    /// Its name in this process.
+    pub(super) label: String,
+    /// Its component.
+    pub(super) component: PathBuf,
+    /// The workspace that it is.
+    pub(super) workspace: WorkspaceId,
+    /// All else, as flags: equal words are equal settings.
+    words: Vec<OsString>,
+}
+
+impl Definition {
+    /// The settings, to start an agent with.
+    ///
+    /// # Errors
+    /// None that were not found when the file was read.
+    pub(super) fn spec(&self) -> Result<AgentSpec, UsageError> {
+        settings::spec(self.args()?, &Environment::empty())
+    }
+
+    /// The stack that it wants, which all agents of a process share the size of.
+    pub(super) fn stack_bytes(&self) -> Option<usize> {
+        self.args().ok()?.limits.max_stack
+    }
+
+    fn args(&self) -> Result<AgentArgs, UsageError> {
+        let wrong = |error: clap::Error| UsageError(parse::explain(&error));
+        let matches = AgentArgs::command().no_binary_name(true).try_get_matches_from(&self.words);
+        AgentArgs::from_arg_matches(&matches.map_err(wrong)?).map_err(wrong)
+    }
+}
+
+impl AgentsFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Where it cannot be read, and what is wrong in it: file, line and what to do.
+    pub(super) fn read(path: &Path) -> Result<Self, UsageError> {
+        let unreadable = |what: &dyn fmt::Display| {
+            UsageError(format!("cannot read {}: {what}; give the path of an agents.toml", path.display()))
+        };
+        let size = std::fs::metadata(path).map_err(|error| unreadable(&error))?.len();
+        if size > MAX_BYTES {
+            return Err(unreadable(&format!("{size} bytes are more than {MAX_BYTES}")));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(&error))?;
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, UsageError> {
+        let page = Page { path, text };
+        let syntax = |error: toml::de::Error| {
+            page.wrong(error.span().unwrap_or_default(), error.message(), "correct it")
+        };
+        let document = DeTable::parse(text).map_err(syntax)?;
+        let mut reader = Reader { page, flags: Flags::new(), workspaces: BTreeMap::new() };
+        reader.file(document.get_ref())
+    }
+}
+
+/// The text of a file, to point into.
+#[derive(Clone, Copy)]
+struct Page<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Page<'_> {
+    fn line(&self, at: &Range<usize>) -> usize {
+        let before = self.text.get(..at.start).unwrap_or(self.text);
+        before.matches('\n').count() + 1
+    }
+
+    fn wrong(&self, at: Range<usize>, what: impl fmt::Display, advice: impl fmt::Display) -> UsageError {
+        UsageError(format!("{}:{}: {what}; {advice}", self.path.display(), self.line(&at)))
+    }
+}
+
+/// The flags that may be keys.
+struct Flags {
+    command: clap::Command,
+}
+
+impl Flags {
+    fn new() -> Self {
+        Self { command: AgentArgs::command().no_binary_name(true) }
+    }
+
+    fn get(&self, key: &str) -> Option<&Arg> {
+        let flags = self.command.get_arguments();
+        flags.filter(|it| takes_value(it)).find(|flag| flag.get_long() == Some(key))
+    }
+
+    /// The flag that was most likely meant.
+    fn like(&self, key: &str) -> Option<String> {
+        let error = self.command.clone().try_get_matches_from([format!("--{key}")]).err()?;
+        parse::suggestion(&error).map(|flag| flag.trim_start_matches('-').to_owned())
+    }
+
+    /// What is wrong with a flag's value, if something is.
+    fn judge(&self, word: &OsString) -> Result<(), String> {
+        let Err(error) = self.command.clone().try_get_matches_from([word]) else { return Ok(()) };
+        match std::error::Error::source(&error) {
+            Some(source) => Err(source.to_string()),
+            None => Err(error
+                .to_string()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_start_matches("error: ")
+                .to_owned()),
+        }
+    }
+}
+
+fn takes_value(flag: &Arg) -> bool {
+    flag.get_action().takes_values()
+}
+
+/// The one key that is no flag.
+const COMPONENT: &str = "component";
+/// What an agent cannot be without.
+const MANDATORY: [&str; 3] = [COMPONENT, "platform-url", "workspace-id"];
+
+/// What a table says, by key: the words of flags, or a path.
+type Said = BTreeMap<String, Vec<OsString>>;
+
+struct Reader<'a> {
+    page: Page<'a>,
+    flags: Flags,
+    /// Who has which.
+    workspaces: BTreeMap<WorkspaceId, String>,
+}
+
+impl Reader<'_> {
+    fn file(&mut self, document: &DeTable<'_>) -> Result<AgentsFile, UsageError> {
+        let mut defaults = Said::new();
+        let mut tables = None;
+        for (key, value) in document {
+            match (key.get_ref().as_ref(), value.get_ref()) {
+                ("defaults", DeValue::Table(table)) => defaults = self.table("defaults", table)?,
+                ("agents", DeValue::Table(table)) => tables = Some(table),
+                ("defaults" | "agents", _) => {
+                    let advice = "write it as a table: [defaults], and [agents.NAME] for each agent";
+                    return Err(self.page.wrong(
+                        value.span(),
+                        format!("{} is no table", key.get_ref()),
+                        advice,
+                    ));
+                }
+                (other, _) => {
+                    let advice = "there are [defaults], and [agents.NAME] for each agent";
+                    return Err(self.page.wrong(key.span(), format!("unknown key {other}"), advice));
+                }
+            }
+        }
+        let mut agents = Vec::new();
+        for (label, value) in tables.into_iter().flatten() {
+            agents.push(self.agent(label, value, &defaults)?);
+        }
+        if agents.is_empty() {
+            let advice = "add a table [agents.NAME] with component and workspace-id";
+            return Err(self.page.wrong(0..0, "no agent is named", advice));
+        }
+        Ok(AgentsFile { agents })
+    }
+
+    fn agent(
+        &mut self,
+        label: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+        defaults: &Said,
+    ) -> Result<Definition, UsageError> {
+        let (name, at) = (label.get_ref().as_ref(), label.span());
+        let plain = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
+        if name.is_empty() || name.len() > MAX_LABEL || !name.chars().all(plain) {
+            let what = format!("{name:?} is no name for an agent");
+            return Err(self.page.wrong(at, what, "use up to 64 of a-z, A-Z, 0-9, - _ and ."));
+        }
+        let DeValue::Table(table) = value.get_ref() else {
+            let what = format!("agents.{name} is no table");
+            return Err(self.page.wrong(value.span(), what, format!("write it as [agents.{name}]")));
+        };
+        let own = self.table(name, table)?;
+        let mut said = defaults.clone();
+        for (key, words) in own {
+            match said.get_mut(&key) {
+                // Of two values for one key of the configuration the later one counts.
+                Some(before) if key == "config" => {
+                    before.retain(|word| !words.iter().any(|own| config_key(own) == config_key(word)));
+                    before.extend(words);
+                }
+                _ => drop(said.insert(key, words)),
+            }
+        }
+        for key in MANDATORY {
+            if !said.contains_key(key) {
+                let what = format!("[agents.{name}] has no {key}");
+                return Err(self.page.wrong(at, what, format!("give it one, as in: {}", example(key))));
+            }
+        }
+        let component = said.remove(COMPONENT).into_iter().flatten().next().unwrap_or_default().into();
+        let words = said.into_values().flatten().collect();
+        // Its value was judged with its table.
+        let mut definition =
+            Definition { label: name.to_owned(), component, workspace: WorkspaceId::random(), words };
+        let spec = definition.spec().map_err(|error| self.page.wrong(at.clone(), error, "correct it"))?;
+        definition.workspace = spec.workspace_id;
+        if let Some(other) = self.workspaces.insert(spec.workspace_id, name.to_owned()) {
+            let what = format!("{name} has the workspace of {other}, {}", spec.workspace_id);
+            return Err(self.page.wrong(at, what, "give each agent a workspace of its own"));
+        }
+        Ok(definition)
+    }
+
+    fn table(&self, name: &str, table: &DeTable<'_>) -> Result<Said, UsageError> {
+        let mut said = Said::new();
+        for (key, value) in table {
+            let words = self.words(name, key, value)?;
+            said.insert(key.get_ref().to_string(), words);
+        }
+        Ok(said)
+    }
+
+    /// A key and its value as flags, each of which makes sense.
+    fn words(
+        &self,
+        table: &str,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<Vec<OsString>, UsageError> {
+        let name = key.get_ref().as_ref();
+        if name == COMPONENT {
+            let DeValue::String(path) = value.get_ref() else {
+                return Err(self.page.wrong(value.span(), "component is no text", example(COMPONENT)));
+            };
+            return Ok(vec![self.beside(path).into_os_string()]);
+        }
+        let Some(flag) = self.flags.get(name) else {
+            let advice = match self.flags.like(name) {
+                Some(like) => format!("did you mean {like}?"),
+                None => "the keys are component, and the flags that molecule-host --help lists".to_owned(),
+            };
+            return Err(self.page.wrong(key.span(), format!("unknown key {name} in {table}"), advice));
+        };
+        let wrong = |at: Range<usize>, what: &str| {
+            self.page.wrong(at, format!("{name}: {what}"), "correct it, or leave it out")
+        };
+        let mut words = Vec::new();
+        for (text, at) in texts(flag, value).map_err(|(what, at)| wrong(at, what))? {
+            let text = match flag.get_value_hint() {
+                ValueHint::AnyPath if text == "-" => {
+                    return Err(wrong(at, "standard input is one, and there may be many agents"));
+                }
+                ValueHint::AnyPath => self.beside(&text).into_os_string(),
+                _ => text.into(),
+            };
+            let mut word = OsString::from(format!("--{name}="));
+            word.push(&text);
+            self.flags.judge(&word).map_err(|what| wrong(at, &what))?;
+            words.push(word);
+        }
+        Ok(words)
+    }
+
+    /// A path, from the folder of the file.
+    fn beside(&self, path: &str) -> PathBuf {
+        self.page.path.parent().unwrap_or(Path::new("")).join(path)
+    }
+}
+
+/// What is wrong with a value, and where it stands.
+type WrongAt = (&'static str, Range<usize>);
+
+/// The texts of a value: one, or those of an array or of a table where the flag may be repeated.
+fn texts(flag: &Arg, value: &Spanned<DeValue<'_>>) -> Result<Vec<(String, Range<usize>)>, WrongAt> {
+    let repeated = matches!(flag.get_action(), ArgAction::Append);
+    match value.get_ref() {
+        DeValue::Array(array) if repeated => {
+            array.iter().map(|value| Ok((text(value)?, value.span()))).collect()
+        }
+        DeValue::Array(_) => Err(("takes one value", value.span())),
+        // KEY=VALUE
+        DeValue::Table(table) if repeated && flag.get_long() == Some("config") => table
+            .iter()
+            .map(|(key, value)| Ok((format!("{}={}", key.get_ref(), text(value)?), value.span())))
+            .collect(),
+        DeValue::Table(_) => Err(("takes no table", value.span())),
+        _ => Ok(vec![(text(value)?, value.span())]),
+    }
+}
+
+fn text(value: &Spanned<DeValue<'_>>) -> Result<String, WrongAt> {
+    match value.get_ref() {
+        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::Integer(number) => Ok(number.to_string()),
+        DeValue::Float(number) => Ok(number.to_string()),
+        DeValue::Boolean(truth) => Ok(truth.to_string()),
+        _ => Err(("expected a text or a number", value.span())),
+    }
+}
+
+/// `KEY` of `--config=KEY=VALUE`.
+fn config_key(word: &OsString) -> Option<String> {
+    word.to_str()?.split('=').nth(1).map(str::to_owned)
+}
+
+fn example(key: &str) -> &'static str {
+    match key {
+        COMPONENT => r#"component = "agent.wasm""#,
+        "platform-url" => r#"platform-url = "https://acme.moleculesai.app""#,
+        _ => r#"workspace-id = "3d6f0a52-8f0e-4a37-9a5e-0d4f4c1f9b11""#,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const ID: &str = "3d6f0a52-8f0e-4a37-9a5e-0d4f4c1f9b11";
+
+    fn parse(text: &str) -> Result<AgentsFile, String> {
+        AgentsFile::parse(Path::new("etc/agents.toml"), text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_agent_has_what_its_table_says_and_else_what_the_defaults_say() {
+        let file = parse(&format!(
+            r#"
+            [defaults]
+            platform-url = "https://acme.example"
+            poll-interval = 2
+            component = "echo.wasm"
+            allow-peer = ["bob", "eve"]
+            config = {{ greeting = "Hello", tone = "dry" }}
+            on-pause = "exit"
+
+            [agents.alice]
+            workspace-id = "{ID}"
+            token-file = "secret/alice.token"
+            allow-peer = "carol"
+            heartbeat-interval = 0.5
+            config.greeting = "Hi = there"
+            config.count = 3
+
+            [agents."b.2"]
+            component = "/opt/other.wasm"
+            workspace-id = "4d6f0a52-8f0e-4a37-9a5e-0d4f4c1f9b11"
+            "#
+        ))
+        .unwrap();
+        let [alice, bob] = file.agents.as_slice() else { panic!("{file:?}") };
+        assert_eq!((alice.label.as_str(), alice.component.as_path()), ("alice", Path::new("etc/echo.wasm")));
+        assert_eq!((bob.label.as_str(), bob.component.as_path()), ("b.2", Path::new("/opt/other.wasm")));
+        let spec = alice.spec().unwrap();
+        assert_eq!((spec.workspace_id, alice.workspace), (ID.parse().unwrap(), ID.parse().unwrap()));
+        assert_eq!(spec.token.flag, Some("etc/secret/alice.token".into()));
+        assert_eq!(
+            (spec.intervals.poll, spec.intervals.heartbeat),
+            (Duration::from_secs(2), Duration::from_millis(500))
+        );
+        assert!(spec.grants.allow_peer("x", Some("carol")) && !spec.grants.allow_peer("x", Some("bob")));
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(spec.config, [pair("tone", "dry"), pair("greeting", "Hi = there"), pair("count", "3")]);
+        let spec = bob.spec().unwrap();
+        assert!(spec.grants.allow_peer("x", Some("bob")));
+        assert_eq!((spec.on_pause, spec.token.flag), (molecule_host::OnEnd::Exit, None));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_file_line_and_what_to_do() {
+        let alice = |more: &str| {
+            format!(
+                "[agents.alice]\ncomponent = 'a.wasm'\nplatform-url = 'http://p'\nworkspace-id = '{ID}'\n{more}"
+            )
+        };
+        assert!(parse(&alice("")).is_ok());
+        for (text, expected) in [
+            ("".to_owned(), ":1: no agent is named; add a table [agents.NAME]"),
+            ("[agents]\n".to_owned(), ":1: no agent is named; "),
+            ("\n[agents.alice\n".to_owned(), ":2: "),
+            ("[agent.alice]\n".to_owned(), ":1: unknown key agent; there are [defaults], and [agents.NAME]"),
+            ("agents = 3".to_owned(), ":1: agents is no table; "),
+            ("[agents]\nalice = 3".to_owned(), ":2: agents.alice is no table; write it as [agents.alice]"),
+            ("[agents.'a b']\n".to_owned(), ":1: \"a b\" is no name for an agent; use"),
+            (
+                "\n[agents.alice]\n".to_owned(),
+                ":2: [agents.alice] has no component; give it one, as in: component = ",
+            ),
+            ("[agents.alice]\ncomponent = 'a'\n".to_owned(), ":1: [agents.alice] has no platform-url; "),
+            (
+                alice("poll-intervall = 3"),
+                ":5: unknown key poll-intervall in alice; did you mean poll-interval?",
+            ),
+            (alice("xyzzy = 3"), ":5: unknown key xyzzy in alice; the keys are component, and the flags"),
+            (alice("state-dir = 'x'"), ":5: unknown key state-dir in alice; "),
+            (alice("help = 'x'"), ":5: unknown key help in alice; "),
+            (
+                alice("\npoll-interval = 'soon'"),
+                ":6: poll-interval: expected seconds from 0.1 to 3600, such as 5 or 0.5; correct it, or leave it out",
+            ),
+            (alice("heartbeat-interval = 90"), ":5: heartbeat-interval: expected seconds from 0.1 to 80"),
+            (alice("concurrency = -1"), ":5: concurrency: -1 is not in 1..=1024; "),
+            (alice("concurrency = [1, 2]"), ":5: concurrency: takes one value; "),
+            (alice("allow-peer = [\n'bob',\n'']"), ":7: allow-peer: "),
+            (alice("allow-peer = [['bob']]"), ":5: allow-peer: expected a text or a number; "),
+            (alice("allow-peer = { bob = true }"), ":5: allow-peer: takes no table; "),
+            (alice("on-pause = true"), ":5: on-pause: expected wait or exit; "),
+            (
+                alice("token-file = '-'"),
+                ":5: token-file: standard input is one, and there may be many agents; ",
+            ),
+            (alice("agent-name = 1979-05-27"), ":5: agent-name: expected a text or a number; "),
+            (alice("config = 'a'"), ":5: config: expected KEY=VALUE"),
+            (alice(&alice("").replace("alice", "bob")), ":5: bob has the workspace of alice, "),
+            (alice("component = 'b'"), ":5: duplicate key"),
+            (alice("[defaults]\nworkspace-id = 7"), ":6: workspace-id: "),
+        ] {
+            let error = parse(&text).unwrap_err();
+            assert!(
+                error.starts_with(&format!("etc/agents.toml{expected}")),
+                "{expected} for\n{text}\n{error}"
+            );
+            assert!(!error.contains('\n') && error.contains("; "), "{error}");
+        }
+    }
+}
