@@ -1,6 +1,9 @@
 //! Who gets in.
 
 use molecule_platform::{Config, Environment, Platform};
+use molecule_tests::canvas::Canvas;
+use reqwest::Method;
+use serde_json::json;
 
 use crate::browser::Browser;
 
@@ -19,9 +22,17 @@ async fn the_printed_address_lets_in_and_does_not_keep_the_token_in_sight() {
         browser.until("document.querySelector('#live').dataset.state === 'live'").await;
         assert_eq!(browser.look("location.href").await, format!("{}/", platform.url));
         assert_eq!(browser.look("document.documentElement.outerHTML.includes('admin&token')").await, false);
+        // It is the operator who writes.
+        let canvas = Canvas::of(platform.url.to_string());
+        let new = json!({ "name": "quiet", "external": true });
+        let (status, _) = canvas.ask(Method::POST, "/workspaces", Some(ADMIN), Some(&new)).await;
+        assert_eq!(status, 201);
+        browser.until("document.querySelector('#name').textContent === 'quiet'").await;
+        browser.say("hello").await;
+        browser.until_texts("#log .entry:not(.pending) .said", &["hello"]).await;
         // Kept for this tab.
         browser.driver().refresh().await.unwrap();
-        browser.until("document.querySelector('#live').dataset.state === 'live'").await;
+        browser.until_texts("#log .entry:not(.pending) .said", &["hello"]).await;
         platform.shutdown().await;
     })
     .await;

@@ -80,7 +80,7 @@ async fn the_keyboard_alone_finds_an_agent_writes_and_sends() {
         browser.open(&format!("{}/", world.url())).await;
         browser.until_texts("#workspaces .name", &["alpha", "beta", "echo"]).await;
         // From the filter into the list, along it, and into the chat.
-        browser.press("/").await;
+        browser.press(Key::Control + "k").await;
         browser.until("document.activeElement.id === 'filter'").await;
         browser.press(Key::Down).await;
         browser.press(Key::Down).await;
@@ -101,7 +101,7 @@ async fn the_keyboard_alone_finds_an_agent_writes_and_sends() {
         // Or by what is typed.
         browser.press(Key::Tab).await;
         assert_eq!(browser.look("document.activeElement.textContent").await, "Send");
-        browser.press("/").await;
+        browser.press(Key::Control + "k").await;
         browser.press("bet").await;
         browser.press(Key::Enter).await;
         browser.until("document.querySelector('#name').textContent === 'beta'").await;

@@ -169,8 +169,10 @@ impl Changed {
     }
 }
 
-const WORKSPACE: &str = "SELECT id, name, status, parent_id, current_task, active_tasks, sample_error, \
-                         last_heartbeat_at / 1000 AS heard FROM workspace WHERE status <> 'removed'";
+/// What an agent says of itself may be as long as a request.
+const WORKSPACE: &str = "SELECT id, name, status, parent_id, substr(current_task, 1, 200) AS current_task, active_tasks, \
+                         substr(sample_error, 1, 2000) AS sample_error, last_heartbeat_at / 1000 AS heard \
+                         FROM workspace WHERE status <> 'removed'";
 
 type Workspaces = (bool, Vec<Shown>, Vec<String>);
 
@@ -235,8 +237,9 @@ fn recent(connection: &Connection) -> Result<Vec<Passed>, ApiError> {
 
 fn rows(connection: &Connection, which: &str, seen: i64) -> Result<Vec<(i64, Passed)>, ApiError> {
     let sql = format!(
-        "SELECT seq, id, workspace_id, activity_type, source_id, target_id, method, summary, duration_ms, status,
-             error_detail, created_at, NULL AS tool_trace,
+        "SELECT seq, id, workspace_id, activity_type, source_id, target_id, substr(method, 1, 200) AS method,
+             substr(summary, 1, 2000) AS summary, duration_ms, substr(status, 1, 200) AS status,
+             substr(error_detail, 1, 2000) AS error_detail, created_at, NULL AS tool_trace,
              iif(octet_length(request_body) > ?1, NULL, request_body) AS request_body,
              iif(octet_length(response_body) > ?1, NULL, response_body) AS response_body,
              max(ifnull(octet_length(request_body), 0), ifnull(octet_length(response_body), 0)) > ?1 AS cut

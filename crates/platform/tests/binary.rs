@@ -105,6 +105,25 @@ fn settings_in_the_environment_are_read_as_people_write_them() {
     assert!(said.contains("no credentials") && answered.starts_with("HTTP/1.1 200"), "{said} {answered}");
 }
 
+#[cfg(unix)]
+#[test]
+fn told_to_listen_elsewhere_it_prints_a_token_with_the_address_of_its_page() {
+    let mut child = program(&["--listen", "0.0.0.0:0", "--open-to-network", "--in-memory"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let (mut first, mut second) = (String::new(), String::new());
+    stdout.read_line(&mut first).unwrap();
+    stdout.read_line(&mut second).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(first.ends_with("(credentials are asked for)\n"), "{first}");
+    let (page, token) = second.trim_end().split_once("/#token=").expect(&second);
+    assert!(page.starts_with("its page is http://localhost:"), "{second}");
+    assert_eq!(token.len(), 43, "{second}");
+}
+
 #[test]
 fn the_help_shows_how_to_begin() {
     let Output { status, stdout, .. } = program(&["--help"]).output().unwrap();

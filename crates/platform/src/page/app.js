@@ -165,8 +165,8 @@ document.querySelector("aside").addEventListener("click", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  const writes = event.target.closest?.("input, textarea, dialog");
-  if (event.key !== "/" || writes || event.ctrlKey || event.metaKey || event.altKey) return;
+  // Not a bare letter: who speaks to his computer would press it by accident (WCAG 2.2, 2.1.4).
+  if (event.key !== "k" || !(event.ctrlKey || event.metaKey) || document.querySelector("dialog[open]")) return;
   event.preventDefault();
   the("filter").focus();
 });

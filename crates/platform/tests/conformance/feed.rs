@@ -115,6 +115,28 @@ async fn rows_come_with_what_was_said_unless_that_is_long() {
 }
 
 #[tokio::test]
+async fn what_an_agent_says_of_itself_is_bounded() {
+    let world = World::strict().await;
+    let a = world.agent("a").await;
+    let long = "x".repeat(1_000_000);
+    world.beat(&a, json!({ "current_task": long, "sample_error": long })).await;
+    let mut feed = Feed::open(&world).await;
+    feed.next().await;
+    let row = json!({ "activity_type": "error", "method": long, "status": long, "summary": long, "error_detail": long });
+    report(&world, &a, row).await;
+    world.beat(&a, json!({ "current_task": format!("more{long}") })).await;
+    let (mut told, mut row, mut task) = (0, false, false);
+    while !(row && task) {
+        let picture = feed.next().await;
+        told += picture.to_string().len();
+        row |= picture["rows"] != json!([]);
+        task |= workspace(&picture, &a.id)
+            .is_some_and(|it| it["current_task"].as_str().unwrap().starts_with("more"));
+    }
+    assert!(told < 20_000, "{told} bytes");
+}
+
+#[tokio::test]
 async fn the_first_picture_has_the_last_messages_between_agents_and_the_last_effects() {
     let world = World::strict().await;
     let (a, b) = (world.agent("a").await, world.agent("b").await);
