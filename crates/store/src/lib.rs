@@ -35,7 +35,7 @@
 //! let message = Incoming { sender: "user".into(), message_id: Some("m1".into()), body: "hello".into() };
 //! let row = Row { id: "r1".into(), kind: RowKind::Message(message) };
 //! let page = Page { rows: vec![row], cursor: Some("r1".into()), at: 1_760_000_000_000 };
-//! assert_eq!(state.accept(&fence, page.clone()).await?.messages, 1);
+//! assert_eq!(state.accept(&fence, page.clone()).await?.messages, ["r1"]);
 //! assert_eq!(state.accept(&fence, page).await?.duplicates, 1);
 //!
 //! // Its end and the answer are one step.

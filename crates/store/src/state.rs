@@ -94,10 +94,10 @@ pub struct Page {
 }
 
 /// What became of a page.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accepted {
-    /// Messages that are now waiting.
-    pub messages: usize,
+    /// The rows whose messages are waiting now.
+    pub messages: Vec<String>,
     /// Rows or messages that were known already.
     pub duplicates: usize,
 }

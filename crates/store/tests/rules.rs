@@ -183,7 +183,7 @@ impl Workspace {
     /// Taken at time 0; the number of new messages.
     async fn accept(&self, id: &str, kind: RowKind) -> usize {
         let page = Page { rows: vec![Row { id: id.into(), kind }], cursor: None, at: 0 };
-        self.state.accept(&self.fence, page).await.expect("accept").messages
+        self.state.accept(&self.fence, page).await.expect("accept").messages.len()
     }
 
     async fn echo(&self, row: &str) {

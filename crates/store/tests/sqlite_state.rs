@@ -71,7 +71,7 @@ async fn a_full_disk_takes_no_page_in_part_and_loses_no_message() {
     }
     let refused = format!("page {pages}");
     let taken = state.accept(&fence, page(&refused, 10)).await.expect("there is room again");
-    assert_eq!(taken.messages, 10, "nothing of the page that was refused was remembered");
+    assert_eq!(taken.messages.len(), 10, "nothing of the page that was refused was remembered");
 }
 
 #[tokio::test]

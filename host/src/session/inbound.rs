@@ -218,7 +218,7 @@ impl InboundLoop<'_> {
                             RowKind::Skip
                         }
                         None => {
-                            messages.push((received.id().to_owned(), received.from()));
+                            messages.push((id.clone(), received.id().to_owned(), received.from()));
                             RowKind::Message(received.to_incoming())
                         }
                     }
@@ -235,12 +235,12 @@ impl InboundLoop<'_> {
                 for reply in replies {
                     reply.waiter.answer(reply.content);
                 }
-                if accepted.messages == messages.len() {
-                    for (id, from) in messages {
+                for (row, id, from) in messages {
+                    if accepted.messages.contains(&row) {
                         context.say(Event::MessageIn { id, from });
                     }
                 }
-                if accepted.messages > 0 {
+                if !accepted.messages.is_empty() {
                     context.inbox.notify_one();
                 }
                 Ok(())

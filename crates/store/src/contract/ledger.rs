@@ -106,7 +106,7 @@ impl Ledger {
                     if id.is_some() && self.rows.iter().any(|known| known.message_id == id) {
                         accepted.duplicates += 1;
                     } else {
-                        accepted.messages += 1;
+                        accepted.messages.push(taken.id.clone());
                         (taken.message_id, taken.message) = (id, Some(self.messages.len()));
                         self.messages.push(Message {
                             key: None,

@@ -65,8 +65,9 @@ impl Workspace {
         let mut accepted = Accepted::default();
         for row in page.rows {
             *last_key += 1;
+            let id = row.id.clone();
             match self.take(row, *last_key, page.at) {
-                Taken::Message => accepted.messages += 1,
+                Taken::Message => accepted.messages.push(id),
                 Taken::Duplicate => accepted.duplicates += 1,
                 Taken::Other => {}
             }

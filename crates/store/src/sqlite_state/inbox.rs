@@ -39,7 +39,7 @@ pub(super) fn accept(db: &Connection, workspace: WorkspaceRow, page: &Page) -> R
             RowKind::Skip => remember(db, workspace, key, row, None, "skipped", page)?,
         };
         match (&row.kind, new) {
-            (RowKind::Message(_), true) => accepted.messages += 1,
+            (RowKind::Message(_), true) => accepted.messages.push(row.id.clone()),
             (_, true) => {}
             (_, false) => accepted.duplicates += 1,
         }
