@@ -43,6 +43,34 @@ async fn a_denied_effect_shows_the_grant_that_would_allow_it() {
     .await;
 }
 
+/// More rows than any list of the page keeps.
+#[tokio::test]
+async fn agents_that_talk_a_lot_do_not_hold_up_the_chat() {
+    Browser::run(async |browser| {
+        let world = World::new().await;
+        let (alice, bob) = (world.create("alice").await, world.create("bob").await);
+        browser.open_chat(world.url(), &bob).await;
+        for nth in 0..450 {
+            let parts = json!([{ "kind": "text", "text": format!("message {nth}") }]);
+            world.send(Some(&alice), &bob, &json!({ "role": "user", "parts": parts })).await;
+        }
+        browser.until("document.querySelector('#between .said').textContent === 'message 449'").await;
+        assert_eq!(browser.look("document.querySelectorAll('#between li').length").await, 300);
+        for nth in 0..450 {
+            world.say(&bob, &format!("from the user {nth}")).await;
+        }
+        browser
+            .until("[...document.querySelectorAll('#log .said')].at(-1)?.textContent === 'from the user 449'")
+            .await;
+        assert_eq!(browser.look("document.querySelectorAll('#log .said').length").await, 400);
+        browser.click("#earlier").await;
+        browser.until("document.querySelectorAll('#log .said').length === 450").await;
+        assert_eq!(browser.texts("#log .said").await[0], "from the user 0");
+        assert_eq!(browser.look("document.querySelector('#live').dataset.state").await, "live");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn messages_between_agents_are_seen_as_they_pass() {
     Browser::run(async |browser| {

@@ -6,7 +6,7 @@ import { chatEntries } from "./rows.js";
 
 /** Rows fetched at a time. */
 const PAGE = 50;
-/** Rows that are kept. */
+/** Rows that are kept while a person looks at the end of the chat. */
 const MOST = 400;
 
 export class Chat {
@@ -14,7 +14,7 @@ export class Chat {
   #earlier = the("earlier");
   #text = the("text");
   #workspace;
-  /** Ids of the rows that are shown. */
+  /** Ids of the rows that are shown, of no others. */
   #rows = new Set();
   /** By message id: entries that are sent and have no row yet. */
   #pending = new Map();
@@ -60,6 +60,7 @@ export class Chat {
     this.#meanwhile = undefined;
     if (rows) {
       this.#clear(rows.more);
+      this.#oldest = rows.oldest;
       this.#append(rows);
       for (const entry of this.#pending.values()) this.#log.append(entry);
       this.#log.scrollTop = this.#log.scrollHeight;
@@ -82,7 +83,10 @@ export class Chat {
     }
     const atEnd = this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < 40;
     this.#append(own);
-    if (atEnd) this.#log.scrollTop = this.#log.scrollHeight;
+    if (atEnd) {
+      while (this.#rows.size > MOST) this.#dropOldest();
+      this.#log.scrollTop = this.#log.scrollHeight;
+    }
     const said = own.flatMap(chatEntries).filter((entry) => entry.who !== "user");
     announce(said.map((entry) => `${this.#workspace.name}: ${entry.text}`));
   }
@@ -119,7 +123,7 @@ export class Chat {
     const since = said.length === PAGE ? said[PAGE - 1].created_at : "";
     const rows = [...said, ...wrong.filter((row) => row.created_at >= since)];
     rows.sort((a, b) => (a.created_at < b.created_at ? -1 : a.created_at > b.created_at ? 1 : 0));
-    this.#oldest = since;
+    rows.oldest = since;
     rows.more = said.length === PAGE;
     return rows;
   }
@@ -132,21 +136,23 @@ export class Chat {
     if (visit !== this.#visit || !rows) return;
     for (const entry of this.#entriesOf(rows)) this.#log.insertBefore(entry, first);
     this.#log.scrollTop += this.#log.scrollHeight - height;
+    this.#oldest = rows.oldest;
     this.#earlier.hidden = !rows.more;
     if (!rows.more) this.#log.focus();
   }
 
   #append(rows) {
     this.#log.append(...this.#entriesOf(rows));
-    while (this.#rows.size > MOST) this.#dropOldest();
   }
 
   /** Takes the oldest row away; it can be fetched again. */
   #dropOldest() {
-    const { row } = this.#log.querySelector(".entry").dataset;
-    this.#log.querySelectorAll(".entry").forEach((entry) => entry.dataset.row === row && entry.remove());
+    const [first, ...others] = this.#log.querySelectorAll(".entry[data-row]");
+    const { row } = first.dataset;
+    const next = others.find((entry) => entry.dataset.row !== row);
+    for (const entry of [first, ...others]) if (entry.dataset.row === row) entry.remove();
     this.#rows.delete(row);
-    this.#oldest = this.#log.querySelector(".entry").dataset.time;
+    this.#oldest = next.dataset.time;
     this.#earlier.hidden = false;
   }
 
@@ -154,8 +160,9 @@ export class Chat {
   #entriesOf(rows) {
     const fresh = rows.filter((row) => !this.#rows.has(row.id));
     return fresh.flatMap((row) => {
-      this.#rows.add(row.id);
-      return chatEntries(row).map((entry) => {
+      const entries = chatEntries(row);
+      if (entries.length > 0) this.#rows.add(row.id);
+      return entries.map((entry) => {
         this.#pending.get(entry.messageId)?.remove();
         this.#pending.delete(entry.messageId);
         return this.#element(entry, row.id);
