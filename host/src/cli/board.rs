@@ -20,6 +20,8 @@ pub(super) struct Board(Arc<Mutex<BTreeMap<String, Entry>>>);
 
 #[derive(Debug)]
 struct Entry {
+    /// Tells one life of an agent from the next.
+    life: u64,
     workspace: WorkspaceId,
     component: String,
     stage: Stage,
@@ -72,25 +74,34 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts an agent on it, or a newer one of the same name in its place. Its lines are those of both.
-    pub(super) fn put(&self, label: &str, workspace: WorkspaceId, component: &str, stage: Stage) -> Recent {
+    /// Puts an agent on it that is about to start, or to start anew. Its lines are those of all its lives.
+    pub(super) fn put(&self, label: &str, life: u64, workspace: WorkspaceId, component: &str) -> Recent {
         let mut entries = self.entries();
         let recent = entries.get(label).map(|entry| entry.recent.clone()).unwrap_or_default();
-        let component = component.to_owned();
-        entries.insert(label.to_owned(), Entry { workspace, component, stage, recent: recent.clone() });
+        let (component, stage) = (component.to_owned(), Stage::Starting);
+        let entry = Entry { life, workspace, component, stage, recent: recent.clone() };
+        entries.insert(label.to_owned(), entry);
         recent
     }
 
-    /// Says how far an agent has come.
-    pub(super) fn stage(&self, label: &str, stage: Stage) {
-        if let Some(entry) = self.entries().get_mut(label) {
+    /// Says how far an agent has come. A life that is over, or no longer on the board, says nothing.
+    pub(super) fn stage(&self, label: &str, life: u64, stage: Stage) {
+        if let Some(entry) = self.entries().get_mut(label).filter(|entry| entry.life == life) {
             entry.stage = stage;
         }
     }
 
-    /// Takes an agent off it.
-    pub(super) fn remove(&self, label: &str) {
-        self.entries().remove(label);
+    /// The agent runs, with this component.
+    pub(super) fn runs(&self, label: &str, life: u64, component: &str, running: Running) {
+        if let Some(entry) = self.entries().get_mut(label).filter(|entry| entry.life == life) {
+            component.clone_into(&mut entry.component);
+            entry.stage = Stage::Running(running);
+        }
+    }
+
+    /// Takes an agent off it. Whoever reads its lines reads on until they are closed.
+    pub(super) fn remove(&self, label: &str) -> Option<Recent> {
+        self.entries().remove(label).map(|entry| entry.recent)
     }
 
     /// How all of them are, by name.
@@ -204,6 +215,7 @@ struct Lines {
     latest: VecDeque<LogLine>,
     bytes: usize,
     next: u64,
+    closed: bool,
 }
 
 impl Recent {
@@ -227,6 +239,17 @@ impl Recent {
         self.0.next.send_replace(lines.next);
     }
 
+    /// Says that no more will come.
+    pub(super) fn close(&self) {
+        self.lines().closed = true;
+        self.0.next.send_modify(|_| {});
+    }
+
+    /// Whether no more will come.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lines().closed
+    }
+
     /// The lines from this number on that are still there, and the number of the one that comes after them.
     pub(super) fn since(&self, number: u64) -> (Vec<LogLine>, u64) {
         let lines = self.lines();
@@ -236,10 +259,11 @@ impl Recent {
         (lines.latest.iter().skip(skip).cloned().collect(), lines.next)
     }
 
-    /// Waits until there is a line of this number.
+    /// Waits until there is a line of this number, or there will be none.
     pub(super) async fn reached(&self, number: u64) {
+        let is_there = |next: &u64| *next > number || self.is_closed();
         // The sender lives as long as this.
-        let _ = self.0.next.subscribe().wait_for(|next| *next > number).await;
+        let _ = self.0.next.subscribe().wait_for(is_there).await;
     }
 }
 
@@ -282,5 +306,10 @@ mod tests {
         pushing.push(line("news"));
         waiter.await.unwrap();
         assert_eq!(recent.since(0).0, [line("news")]);
+
+        let waiting = recent.clone();
+        let waiter = tokio::spawn(async move { waiting.reached(1).await });
+        recent.close();
+        waiter.await.unwrap();
     }
 }

@@ -91,6 +91,11 @@ impl Line {
     }
 }
 
+/// A line of the host's own about an agent, for whoever asks for the latest.
+pub(super) fn note(recent: &Recent, level: Level, text: &str) {
+    recent.push(Line::host(level, text).kept());
+}
+
 fn line_of(event: &Event) -> Line {
     match event {
         Event::Registered { name } => Line::host(Level::DEBUG, format!("registered as {name}")),

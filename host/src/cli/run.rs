@@ -5,7 +5,7 @@ use std::time::Duration;
 use molecule_host::{Ended, Host, Running};
 
 use super::banner::Banner;
-use super::board::{Board, Stage};
+use super::board::Board;
 use super::console::Console;
 use super::control;
 use super::failure::{Exit, Failure, of_end};
@@ -16,6 +16,9 @@ use super::report::{self, Who};
 use super::service::Service;
 use super::settings::RunSettings;
 use super::signals::Signals;
+
+/// Its only life in this process.
+const ONLY: u64 = 1;
 
 /// Runs the agent until it ends or a signal stops it.
 ///
@@ -39,8 +42,9 @@ pub(super) async fn run(
     tracing::info!("connecting to {} as workspace {}", spec.platform_url, spec.workspace_id);
     let (banner, grace) = (Banner::new(&agent, &component, &spec, &state_dir), spec.shutdown_grace);
     let (board, workspace) = (Board::default(), spec.workspace_id);
-    let label = spec.name.clone().unwrap_or_else(|| agent.card.name.clone());
-    let recent = board.put(&label, workspace, agent.component.digest(), Stage::Starting);
+    let named = spec.name.iter().chain([&agent.card.name]).find(|name| !name.trim().is_empty());
+    let label = named.cloned().unwrap_or_else(|| workspace.to_string());
+    let recent = board.put(&label, ONLY, workspace, agent.component.digest());
     let _control = control::serve(&state_dir, board.clone());
     let _metrics = metrics::serve(metrics, board.clone()).await?;
     let log = tokio::spawn(report::follow(spec.events.subscribe(), Who::only(), Some(recent)));
@@ -51,7 +55,7 @@ pub(super) async fn run(
             return Err(failure);
         }
     };
-    board.stage(&label, Stage::Running(running.clone()));
+    board.runs(&label, ONLY, agent.component.digest(), running.clone());
     console.banner(&banner);
     service.ready();
     let ended = tokio::select! {

@@ -96,15 +96,16 @@ async fn one_that_has_used_up_its_minute_waits_and_lives() {
 /// A minute's worth that a dead instance has used up is not given to the next one.
 #[tokio::test]
 async fn one_that_ran_out_of_time_because_it_had_to_wait_for_the_cpu_is_said_to_have_done_so() {
-    let mut running = limited(guests::FLIGHTS, |limits| limits.cpu_per_minute = 6 * BRIEF)
+    let mut running = limited(guests::FLIGHTS, |limits| limits.cpu_per_minute = 3 * BRIEF)
         .options(|options: &mut ActorOptions| {
-            options.callback_time = 20 * BRIEF;
+            // Long enough to use that up on a busy machine.
+            options.callback_time = 100 * BRIEF;
             options.cancel_grace = BRIEF;
         })
         .start()
         .await;
     let death = death(&running, "spin").await;
-    let words = "time limit: on-message did not return within 2s; it had used up its CPU time of a minute";
+    let words = "time limit: on-message did not return within 10s; it had used up its CPU time of a minute";
     assert_eq!(death.to_string(), words);
     assert_eq!(running.ask("still here?").await, "still here?");
     let throttled = |event: &AgentEvent| matches!(event, AgentEvent::Throttled { .. });

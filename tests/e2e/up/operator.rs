@@ -5,7 +5,7 @@ use molecule_tests::process::CommandLine;
 use molecule_tests::world::World;
 use serde_json::Value;
 
-use super::{Fleet, assert_quits, table};
+use super::{Fleet, assert_quits, hang_up, table};
 
 #[tokio::test]
 async fn ps_shows_each_agent_with_what_it_did_and_what_troubles_it() {
@@ -99,9 +99,19 @@ async fn logs_shows_the_latest_lines_of_one_agent_and_follows_it_to_its_end() {
     following.says("on-start ").await;
     world.say(&alice, "two").await;
     following.says_often("on-message", 2).await;
+    // The agent goes, and with it what there is to follow.
+    let other = fleet.said(["logs", "bob"]).spawn();
+    other.says("INFO started").await;
+    fleet.write(0.1, &[table(&bob, guests::ECHO)]);
+    hang_up(&host, 1).await;
+    let followed = following.ended().await;
+    assert_eq!(followed.code, Some(0));
+    assert!(followed.stdout.contains("on-stop shutdown"), "{}", followed.stdout);
+    assert_quits(&fleet.said(["logs", "alice"]).run().await, 2, "there is no agent alice; ");
+    // And so it does with the host.
     host.terminate();
     assert_eq!(host.ended().await.code, Some(0));
-    assert_eq!(following.ended().await.code, Some(0));
+    assert_eq!(other.ended().await.code, Some(0));
 
     assert_quits(&fleet.said(["logs", "alice"]).run().await, 2, "no host runs on ");
     assert_quits(&CommandLine::new("molecule-host", ["logs"]).run().await, 2, "no agent is named; ");

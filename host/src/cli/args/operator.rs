@@ -15,7 +15,7 @@ The file:
   [defaults]                        # for every agent that does not say otherwise
   platform-url = \"https://acme.moleculesai.app\"
 
-  [agents.alice]                    # one table for each; its name stands in the log, in ps and in logs
+  [agents.alice]                    # one table for each; by this name it is known in log and ps
   component = \"alice.wasm\"          # paths are relative to the file
   workspace-id = \"3d6f0a52-8f0e-4a37-9a5e-0d4f4c1f9b11\"
   token-file = \"alice.token\"
@@ -27,14 +27,13 @@ Every flag of molecule-host AGENT.wasm that is about the agent is a key of the s
 Examples:
   Run them:
     molecule-host up agents.toml --state-dir /var/lib/molecule
-  After a change of the file or of a component: adds, removes and upgrades what changed, and nothing else
+  After a change of the file or of a component; only what changed is added, removed, upgraded:
     kill -HUP $(pidof molecule-host)";
 
 const UP_AFTER: &str = "\
 SIGHUP reads the file again; a file that is wrong changes nothing. Agents that have ended are started again.
 The only variables that are read are MOLECULE_STATE_DIR and MOLECULE_LOG.
-Exit codes: 0 stopped by a signal; where all agents have ended, that of the first one in the file whose end was none
-that was asked for; 2 for a file that is wrong; 6 for local trouble.";
+Exit codes: 0 stopped by a signal; where all agents have ended, that of the first one in the file whose end was none that was asked for; 2 for a file that is wrong; 6 for local trouble.";
 
 /// `molecule-host up AGENTS.toml`
 #[derive(Debug, Parser)]
@@ -73,8 +72,7 @@ Examples:
     molecule-host inbox drop 17 18";
 
 const INBOX_AFTER: &str = "\
-A message that is tried again keeps its place before newer ones, and has three runs again. What its sender was told
-cannot be taken back: the answer comes after it. Dead letters go by themselves after 30 days.
+A message that is tried again keeps its place before newer ones, and has three runs again. What its sender was told cannot be taken back: the answer comes after it. Dead letters go by themselves after 30 days.
 Exit codes: 0 done; 2 no such letter, or a wrong flag; 5 a host has the workspace and does not answer; 6 local trouble.";
 
 /// `molecule-host inbox list`
@@ -191,14 +189,14 @@ pub(in crate::cli) struct LogsArgs {
 }
 
 const BACKUP_ABOUT: &str = "\
-Copies the database of a state folder, inbox, outbox and cursors of all workspaces, into a new file, as it is at one
-instant. A host that runs goes on.
+Copies the database of a state folder, inbox, outbox and cursors of all workspaces, into a new file, as it is at one instant. A host that runs goes on.
 
 Examples:
   A copy for each day:
     molecule-host backup /backups/host-$(date +%F).db
   Back again, with no host running:
-    cp /backups/host-2026-11-22.db ~/.molecule/host.db && rm -f ~/.molecule/host.db-wal ~/.molecule/host.db-shm";
+    cp /backups/host-2026-11-22.db ~/.molecule/host.db
+    rm -f ~/.molecule/host.db-wal ~/.molecule/host.db-shm";
 
 const BACKUP_AFTER: &str = "\
 Tokens are files beside the database and are not in the copy: keep them apart, or have new ones issued.

@@ -130,12 +130,13 @@ async fn converse(stream: UnixStream, board: &Board) -> io::Result<()> {
             };
             let mut next = 0;
             loop {
+                let closed = recent.is_closed();
                 let (lines, then) = recent.since(next);
                 next = then;
                 for line in lines {
                     send(&mut writer, &Answer::ok(line)).await?;
                 }
-                if !follow {
+                if !follow || closed {
                     return Ok(());
                 }
                 let mut hung_up = [0];

@@ -4,9 +4,10 @@ use molecule_host::{Ended, Happened, Host, LoadedAgent, Running};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
 
 use super::file::Definition;
-use crate::cli::board::{Board, Stage};
+use crate::cli::board::{Board, Recent};
 use crate::cli::escape::one_line;
 use crate::cli::failure::{Exit, Failure, end_line, of_end};
 use crate::cli::report::{self, Who};
@@ -62,6 +63,10 @@ pub(super) struct Life {
     pub(super) host: Host,
     pub(super) board: Board,
     pub(super) label: String,
+    /// Tells it from those before and after it.
+    pub(super) number: u64,
+    /// Its lines.
+    pub(super) recent: Recent,
     pub(super) orders: mpsc::UnboundedReceiver<Order>,
     /// Whoever has the workspace until then.
     pub(super) before: Option<CancellationToken>,
@@ -76,8 +81,14 @@ impl Life {
         };
         let about = self.label.as_str();
         match end.exit {
-            Exit::Done => tracing::info!(about, "{}", end.line),
-            _ => tracing::error!(about, exit_code = end.exit as u8, "{}", end.line),
+            Exit::Done => {
+                report::note(&self.recent, Level::INFO, &end.line);
+                tracing::info!(about, "{}", end.line);
+            }
+            _ => {
+                report::note(&self.recent, Level::ERROR, &end.line);
+                tracing::error!(about, exit_code = end.exit as u8, "{}", end.line);
+            }
         }
         end
     }
@@ -131,8 +142,8 @@ impl Life {
     fn watch(&self, running: &Running, version: &Version, events: Receiver<Happened>) {
         let (label, digest) = (self.label.as_str(), version.agent.component.digest());
         let workspace = running.workspace();
-        let recent = self.board.put(label, workspace, digest, Stage::Running(running.clone()));
-        tokio::spawn(report::follow(events, Who::labelled(label), Some(recent)));
+        self.board.runs(label, self.number, digest, running.clone());
+        tokio::spawn(report::follow(events, Who::labelled(label), Some(self.recent.clone())));
         let component = digest.get(..12).unwrap_or(digest);
         tracing::info!(
             about = label,

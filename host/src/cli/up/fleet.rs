@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::agent::{End, Life, Order, Version};
 use super::file::{AgentsFile, Definition};
-use crate::cli::board::{Board, Stage};
+use crate::cli::board::{Board, Recent, Stage};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::load;
 
@@ -27,6 +27,8 @@ pub(super) struct Fleet {
     components: HashMap<blake3::Hash, LoadedAgent>,
     /// Workspaces of agents that were told to stop, until they have.
     leaving: HashMap<WorkspaceId, CancellationToken>,
+    /// The lines of agents that the file no longer has, by life, until they have stopped.
+    closing: HashMap<u64, Recent>,
 }
 
 /// An agent of the file.
@@ -61,6 +63,7 @@ impl Fleet {
             born: 0,
             components: HashMap::new(),
             leaving: HashMap::new(),
+            closing: HashMap::new(),
         }
     }
 
@@ -71,10 +74,7 @@ impl Fleet {
             match self.load(definition).await {
                 Ok(version) => self.start(version),
                 Err(failure) => {
-                    let end = End::failed(&failure);
-                    tracing::error!(about = label, exit_code = end.exit as u8, "{}", end.line);
-                    self.board.put(&label, workspace, "", Stage::Ended(end.line.clone()));
-                    self.members.push(Member::unborn(label, end));
+                    self.cannot_start(label, workspace, &failure);
                 }
             }
         }
@@ -95,7 +95,12 @@ impl Fleet {
         let mut before = std::mem::take(&mut self.members);
         let goes = |label: &str| !wanted.iter().any(|(it, ..)| it == label);
         for member in before.extract_if(.., |member| goes(&member.label)) {
-            self.board.remove(&member.label);
+            if let (Some(recent), Some(life)) = (self.board.remove(&member.label), member.life) {
+                match member.end {
+                    None => drop(self.closing.insert(life, recent)),
+                    Some(_) => recent.close(),
+                }
+            }
             self.dismiss(member);
             changed.removed += 1;
         }
@@ -122,11 +127,8 @@ impl Fleet {
                     self.members.push(member);
                 }
                 (Err(failure), None) => {
-                    let end = End::failed(&failure);
-                    tracing::error!(about = label, exit_code = end.exit as u8, "{}", end.line);
-                    self.board.put(&label, workspace, "", Stage::Ended(end.line.clone()));
+                    self.cannot_start(label, workspace, &failure);
                     changed.wrong += 1;
-                    self.members.push(Member::unborn(label, end));
                 }
                 (Ok(version), Some(member)) if member.end.is_none() => {
                     changed.count(self.renew(member, version));
@@ -169,19 +171,20 @@ impl Fleet {
     fn start(&mut self, version: Version) {
         let label = version.definition.label.clone();
         let workspace = version.definition.workspace;
-        self.board.put(&label, workspace, version.agent.component.digest(), Stage::Starting);
+        self.born += 1;
+        let number = self.born;
+        let recent = self.board.put(&label, number, workspace, version.agent.component.digest());
         let (orders, inbox) = mpsc::unbounded_channel();
         let gone = CancellationToken::new();
-        let before = self.leaving.get(&workspace).cloned();
         let life = Life {
             host: self.host.clone(),
             board: self.board.clone(),
             label: label.clone(),
+            number,
+            recent,
             orders: inbox,
-            before,
+            before: self.leaving.get(&workspace).cloned(),
         };
-        self.born += 1;
-        let number = self.born;
         let (named, running, ends) = (label.clone(), version.clone(), gone.clone().drop_guard());
         self.lives.spawn(async move {
             let end = life.live(running).await;
@@ -196,6 +199,16 @@ impl Fleet {
             gone,
             end: None,
         });
+    }
+
+    /// Notes an agent that has no life at all, because its component cannot be used.
+    fn cannot_start(&mut self, label: String, workspace: WorkspaceId, failure: &Failure) {
+        let end = End::failed(failure);
+        tracing::error!(about = label, exit_code = end.exit as u8, "{}", end.line);
+        self.born += 1;
+        self.board.put(&label, self.born, workspace, "");
+        self.board.stage(&label, self.born, Stage::Ended(end.line.clone()));
+        self.members.push(Member::unborn(label, end));
     }
 
     /// Tells an agent to stop; whoever gets its workspace waits for that.
@@ -227,9 +240,12 @@ impl Fleet {
     fn ended(&mut self, ended: Result<(String, u64, End), tokio::task::JoinError>) {
         match ended {
             Ok((label, life, end)) => {
+                if let Some(recent) = self.closing.remove(&life) {
+                    recent.close();
+                }
                 let is_it = |member: &&mut Member| member.label == label && member.life == Some(life);
                 if let Some(member) = self.members.iter_mut().find(is_it) {
-                    self.board.stage(&label, Stage::Ended(end.line.clone()));
+                    self.board.stage(&label, life, Stage::Ended(end.line.clone()));
                     member.end = Some(end);
                 }
             }
