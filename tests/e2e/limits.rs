@@ -182,12 +182,12 @@ async fn an_agent_that_has_used_up_its_minute_is_said_to_wait_and_answers() {
     let alice = world.create("alice").await;
     let host = host(&world.path("state")).await;
     let mut spec = spec(world.url(), &alice);
-    spec.limits.cpu_per_minute = Duration::from_millis(300);
+    spec.limits.cpu_per_minute = Duration::from_millis(200);
     let agent = Embedded::start(&host, guests::SPIN, spec).await;
-    world.say(&alice, "burn 1 3000").await;
+    world.say(&alice, "burn 1 5000").await;
     let line = agent.complains("CPU limit: ").await;
-    assert!(line.contains("300ms") && line.ends_with("--cpu-per-minute allows more"), "{line}");
-    assert_eq!(world.answered(&alice, 1).await, ["burn 1 3000"]);
+    assert!(line.contains("200ms") && line.ends_with("--cpu-per-minute allows more"), "{line}");
+    assert_eq!(world.answered(&alice, 1).await, ["burn 1 5000"]);
     assert_eq!(agent.count(|event| cause(event).is_some()), 0);
     agent.running.stop(Duration::ZERO).await;
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
@@ -114,6 +115,8 @@ impl Death {
             Cause::Exited { code: *code }
         } else if let Some(trap) = error.downcast_ref::<Trap>() {
             of_trap(*trap, backtrace, limiter.refused(), stderr)
+        } else if let Some(ResourceTableError::Full) = error.downcast_ref() {
+            Cause::Trap("it holds more streams and other things of WASI than an agent may".to_owned())
         } else {
             let words = outermost(error);
             match limiter.refused().cloned().or_else(|| limiter.too_many(&words)) {

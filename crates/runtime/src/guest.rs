@@ -17,6 +17,12 @@ use crate::stdio::LogStream;
 /// Bytes of randomness that a guest may ask for at once.
 const MAX_RANDOM: u64 = 64 * 1024;
 
+/// Calls of the host that may wait at the same time in one instance. Each takes some memory of the host's.
+pub(crate) const MAX_WAITING: usize = 1_000;
+
+/// Things of WASI that an instance may hold: streams, what it waits for, errors.
+const MAX_HANDLES: usize = 10_000;
+
 /// Calls that have returned and are still remembered: work that they left behind is still theirs.
 const REMEMBERED: usize = 256;
 
@@ -61,6 +67,8 @@ pub(crate) struct Guest {
     pub(crate) limiter: Limiter,
     pub(crate) budget: Arc<Budget>,
     pub(crate) journal: Arc<Journal>,
+    /// Held once by each call of the host that waits.
+    pub(crate) waiting: Arc<()>,
     pub(crate) stderr: LogStream,
     stdout: LogStream,
     calls: Calls,
@@ -83,16 +91,19 @@ impl Guest {
             .allow_ip_name_lookup(false);
         let budget = Arc::new(Budget::new(&limits, one_at_a_time));
         let limiter = Limiter::new(limits).telling(agent.observer.clone());
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_HANDLES);
         Self {
             agent,
             budget,
             limiter,
             journal,
+            waiting: Arc::default(),
             stdout,
             stderr,
             calls: Calls::default(),
             wasi: wasi.build(),
-            table: ResourceTable::new(),
+            table,
         }
     }
 

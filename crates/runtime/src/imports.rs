@@ -9,7 +9,7 @@ use wasmtime::component::{Access, Accessor, HasSelf, Linker};
 
 use crate::agent::{Agent, Line, LineSource};
 use crate::bindings::molecule::agent::{log, messages, peers, time, types, workspace};
-use crate::guest::{Call, Guest, caller};
+use crate::guest::{Call, Guest, MAX_WAITING, caller};
 use crate::services::{CallPeer, ListPeers, Notify, SetTask};
 use crate::wit::{self, Backoff, CallOptions, Content, Error, Identity, Level, Peer, PeerRef, Reply, Sent};
 
@@ -38,14 +38,17 @@ impl time::Host for Guest {}
 struct Import {
     agent: Arc<Agent>,
     call: Arc<Call>,
+    /// Counts it among those of its instance that wait, as long as it does.
+    waiting: Arc<()>,
 }
 
 impl Import {
-    fn enter(access: Access<'_, Guest, HasSelf<Guest>>) -> wasmtime::Result<Self> {
+    fn enter(mut access: Access<'_, Guest, HasSelf<Guest>>) -> wasmtime::Result<Self> {
+        let waiting = access.get().waiting.clone();
         let (agent, call) = caller(access)?;
         // A task that nobody started: work that outlived everything it was done for.
         let call = call.unwrap_or_else(|| Call::new("background", None));
-        Ok(Self { agent, call })
+        Ok(Self { agent, call, waiting })
     }
 
     fn enter_async(accessor: &Accessor<Guest, HasSelf<Guest>>) -> wasmtime::Result<Self> {
@@ -57,9 +60,18 @@ impl Import {
         self.agent.gate.pass(act, self.call.message.as_deref()).map_err(denied)
     }
 
-    /// A call that was canceled begins nothing new.
+    /// A call that was canceled begins nothing new, nor does one beside too many others.
     fn go_on(&self) -> Result<(), Error> {
-        if self.call.canceled.is_cancelled() { Err(Error::Canceled(Sent::No)) } else { Ok(()) }
+        if self.call.canceled.is_cancelled() {
+            return Err(Error::Canceled(Sent::No));
+        }
+        // The instance itself holds one.
+        if Arc::strong_count(&self.waiting) > MAX_WAITING + 1 {
+            let message =
+                format!("{MAX_WAITING} calls of the host wait already; wait for some of them first");
+            return Err(Error::RateLimited(Backoff { message, retry_after_ms: None }));
+        }
+        Ok(())
     }
 
     /// Does the work, or gives up when the call is canceled.
@@ -209,6 +221,9 @@ impl time::HostWithStore<Guest> for HasSelf<Guest> {
                 message: "time.sleep is not possible before the agent has started".to_owned(),
                 grant: None,
             })));
+        }
+        if let Err(error) = import.go_on() {
+            return Ok(Err(error));
         }
         Ok(tokio::select! {
             biased;
