@@ -98,6 +98,17 @@ impl Embedded {
 
     /// Waits until something has happened so often.
     pub async fn nth<T>(&self, nth: usize, what: &str, read: impl Fn(&Event) -> Option<T>) -> T {
+        self.nth_within(PATIENCE, nth, what, read).await
+    }
+
+    /// The same with a deadline of one's own.
+    pub async fn nth_within<T>(
+        &self,
+        patience: Duration,
+        nth: usize,
+        what: &str,
+        read: impl Fn(&Event) -> Option<T>,
+    ) -> T {
         let found = async {
             loop {
                 let news = self.seen.news.notified();
@@ -107,7 +118,7 @@ impl Embedded {
                 news.await;
             }
         };
-        match tokio::time::timeout(PATIENCE, found).await {
+        match tokio::time::timeout(patience, found).await {
             Ok(found) => found,
             Err(_) => panic!("{what} did not happen {nth} times: {:#?}", self.events()),
         }

@@ -160,7 +160,8 @@ async fn an_answer_waits_for_an_equal_one_that_an_earlier_life_left_in_doubt() {
 
     let host = Host::builder().state(state).build().await.unwrap();
     let agent = Embedded::start(&host, guests::ECHO, spec(world.url(), &alice)).await;
-    agent.nth(ANSWERS, "all answers", |it| matches!(it, Event::Delivered { .. }).then_some(())).await;
+    let delivered = |event: &Event| matches!(event, Event::Delivered { .. }).then_some(());
+    agent.nth_within(Duration::from_secs(300), ANSWERS, "all answers", delivered).await;
     agent.stop().await;
     let mut answers = world.answers(&alice).await;
     answers.sort();
