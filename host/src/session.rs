@@ -9,6 +9,7 @@
 //! ```
 
 mod context;
+mod decisions;
 mod directory;
 mod dispatch;
 pub(crate) mod errors;
@@ -177,6 +178,7 @@ impl Session {
             outbox::take_over(&context).await;
             loops.spawn(outbox::run(context.clone()));
             loops.spawn(retain(context.clone()));
+            loops.spawn(decisions::run(context.clone()));
             // A workspace that was found paused has no agent until it is resumed.
             context.may_work().await;
             instructions(&context).await

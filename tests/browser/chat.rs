@@ -138,7 +138,8 @@ async fn markup_from_an_agent_stays_text() {
         browser.until_texts(".entry.note .said", &[IMAGE]).await;
         browser.until_texts("#judged .what", &[&format!("{IMAGE} {SCRIPT}")]).await;
         browser.until_texts("#judged .grant code", &[SCRIPT]).await;
-        browser.until_texts("#between .said", &[SCRIPT]).await;
+        // And what the echo answers.
+        browser.until_texts("#between .said", &[SCRIPT, SCRIPT]).await;
         browser
             .until(&format!("document.querySelector('#workspaces').textContent.includes({})", json!(IMAGE)))
             .await;

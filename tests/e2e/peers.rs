@@ -7,6 +7,7 @@ use molecule_tests::embedded::{Embedded, host, spec};
 use molecule_tests::guests;
 use molecule_tests::process::{CommandLine, Program};
 use molecule_tests::world::World;
+use reqwest::Method;
 
 /// The local platform as a program of its own, on a free port.
 async fn platform(folder: &std::path::Path) -> (Program, Canvas) {
@@ -144,4 +145,30 @@ async fn an_answer_from_somebody_else_does_not_end_a_call() {
     // The lie is a message like any other, marked as a reply.
     agent.logs("late answer: a lie").await;
     agent.stop().await;
+}
+
+/// Who looks at the platform's page sees what an agent was denied, and what would allow it.
+#[tokio::test]
+async fn what_an_agent_was_granted_and_denied_is_in_the_log_of_its_workspace() {
+    let world = World::new().await;
+    let (alice, bob) = (world.create("alice").await, world.create("bob").await);
+    let host = host(&world.path("state")).await;
+    let mut spec = spec(world.url(), &alice);
+    spec.grants.peers.push("carol".parse().unwrap());
+    let agent = Embedded::start(&host, guests::CALLER, spec).await;
+    world.say(&alice, "ask bob hello").await;
+    world.say(&alice, "ask bob hello").await;
+    world.answered(&alice, 2).await;
+    let path = format!("/workspaces/{}/activity?type=agent_log&limit=10", alice.id);
+    let row = loop {
+        let (_, rows) = world.ask(Method::GET, &path, None, None).await;
+        if let Some(row) = rows.as_array().unwrap().iter().find(|row| row["method"] == "gate") {
+            break row.clone();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!((&row["status"], &row["request_body"]["effect"]), (&"denied".into(), &"peers.call".into()));
+    assert_eq!(row["request_body"]["grant"], "--allow-peer bob");
+    agent.stop().await;
+    assert_eq!(world.answers(&bob).await, Vec::<String>::new());
 }

@@ -65,11 +65,13 @@ impl Gate {
     /// # Errors
     /// The [`Denial`], when a rule refuses it. Nothing has happened then, and nothing was counted against a rate.
     pub fn pass<A: Act>(&self, act: A, message: Option<&str>) -> Result<Permit<A>, Denial> {
-        let decision = self.decide(&act.effect());
-        let receipt = self.record(&act.effect(), message, decision.err());
-        match decision {
-            Ok(()) => Ok(Permit { act, receipt }),
-            Err(rule) => Err(Denial::explain(rule, &act.effect(), &self.grants.limits)),
+        let effect = act.effect();
+        let denial =
+            self.decide(&effect).err().map(|rule| Denial::explain(rule, &effect, &self.grants.limits));
+        let receipt = self.record(&effect, message, denial.as_ref());
+        match denial {
+            None => Ok(Permit { act, receipt }),
+            Some(denial) => Err(denial),
         }
     }
 
@@ -104,18 +106,23 @@ impl Gate {
         }
     }
 
-    fn record(&self, effect: &Effect<'_>, message: Option<&str>, denied: Option<Rule>) -> u64 {
-        let target = effect.target();
+    fn record(&self, effect: &Effect<'_>, message: Option<&str>, denial: Option<&Denial>) -> u64 {
+        let target = shown(effect.target());
         self.receipts.record(|number| Receipt {
             number,
             kind: effect.kind(),
-            // An agent may write anything there.
-            target: target.get(..target.floor_char_boundary(TARGET_SHOWN)).unwrap_or_default().to_owned(),
+            target: target.to_owned(),
             bytes: effect.bytes(),
             message: message.map(str::to_owned),
-            denied: denied.map(Rule::name),
+            denied: denial.map(|denial| denial.rule.name()),
+            grant: denial.and_then(|denial| denial.grant.as_deref()).map(|grant| shown(grant).to_owned()),
         })
     }
+}
+
+/// As much as a receipt keeps: an agent may write anything there.
+fn shown(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(TARGET_SHOWN)).unwrap_or_default()
 }
 
 impl fmt::Debug for Gate {

@@ -21,6 +21,8 @@ pub struct Receipt {
     pub message: Option<String>,
     /// The rule that refused, if one did.
     pub denied: Option<&'static str>,
+    /// The grant that would allow it, where one can.
+    pub grant: Option<String>,
 }
 
 /// How many decisions of a kind there were.

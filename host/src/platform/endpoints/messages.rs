@@ -1,7 +1,9 @@
 //! Messages: the inbox, answers to the user, and messages to peers.
 
 use molecule_protocol::proxy::{self, ProxyAnswer};
-use molecule_protocol::{ActivityPage, ActivityQuery, Message, NotifyRequest, PeerId, RpcRequest};
+use molecule_protocol::{
+    ActivityPage, ActivityQuery, ActivityReport, Message, NotifyRequest, PeerId, RpcRequest,
+};
 use serde::de::IgnoredAny;
 
 use super::super::client::Client;
@@ -54,6 +56,16 @@ impl Client {
     pub async fn notify(&self, request: &NotifyRequest) -> Result<(), PlatformError> {
         let own = self.identity().workspace.to_string();
         let call = self.post(&["workspaces", &own, "notify"], Repeat::Once, request)?.within(15);
+        self.exchange(call).await?.json::<IgnoredAny>().map(drop)
+    }
+
+    /// `POST /workspaces/:own/activity`: a row for the workspace's own log. 10 s; sent once, at the pace of polling.
+    ///
+    /// # Errors
+    /// Whatever keeps the platform from answering; that it does so does not mean that the row is there.
+    pub async fn report(&self, row: &ActivityReport) -> Result<(), PlatformError> {
+        let own = self.identity().workspace.to_string();
+        let call = self.post(&["workspaces", &own, "activity"], Repeat::Once, row)?.in_lane(Lane::Polling);
         self.exchange(call).await?.json::<IgnoredAny>().map(drop)
     }
 
