@@ -14,24 +14,22 @@
     clippy::unwrap_used
 )]
 
+mod shared;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use molecule_gate::{Act, Effect, Gate, Grants, Permit};
+use molecule_gate::{Act, Effect, Gate, Grants};
 use molecule_platform::{Config, Platform};
-use molecule_runtime::wit::{
-    Error, Identity, Message, Outcome, Part, PartContent, Peer, PeerRef, Reply, Sender, StartReason,
-};
-use molecule_runtime::{
-    Actor, ActorOptions, Agent, AgentEvent, Call, CallPeer, Component, Delivery, Limits, Line, ListPeers,
-    Notify, Observer, Runtime, Services, SetTask,
-};
+use molecule_runtime::wit::{Identity, Message, Outcome, Part, PartContent, Sender, StartReason};
+use molecule_runtime::{Actor, ActorOptions, Agent, Component, Delivery, Limits, Runtime};
 use molecule_store::state::{Fence, Incoming, NewSend, Page, Row, RowKind, State};
 use molecule_store::{MemoryState, Options, SqliteState};
 use molecule_tests::guests::ECHO;
+
+use shared::Nothing;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a tokio runtime");
@@ -271,33 +269,4 @@ fn unused_name() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed).to_string()
-}
-
-/// No world: echo asks nothing of it.
-struct Nothing;
-
-impl Observer for Nothing {
-    fn line(&self, _: Line<'_>) {}
-    fn event(&self, _: AgentEvent) {}
-}
-
-#[async_trait]
-impl Services for Nothing {
-    async fn notify(&self, _: Permit<Notify>, _: &Call) -> Result<(), Error> {
-        Err(Error::NotFound("no world".into()))
-    }
-
-    async fn list_peers(&self, _: Permit<ListPeers>, _: &Call) -> Result<Vec<Peer>, Error> {
-        Err(Error::NotFound("no world".into()))
-    }
-
-    async fn resolve_peer(&self, _: &str) -> Result<PeerRef, Error> {
-        Err(Error::NotFound("no world".into()))
-    }
-
-    async fn call_peer(&self, _: Permit<CallPeer>, _: &Call) -> Result<Reply, Error> {
-        Err(Error::NotFound("no world".into()))
-    }
-
-    fn set_task(&self, _: Permit<SetTask>) {}
 }

@@ -15,26 +15,24 @@
     clippy::unwrap_used
 )]
 
+mod shared;
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use futures::StreamExt;
-use molecule_gate::{Gate, Grants, Permit};
+use molecule_gate::{Gate, Grants};
 use molecule_host::{Event, Host, Running};
 use molecule_platform::{Config, Platform};
-use molecule_runtime::wit::{
-    Error, Identity, Message, Part, PartContent, Peer, PeerRef, Reply, Sender, StartReason,
-};
-use molecule_runtime::{
-    Actor, ActorOptions, ActorState, Agent, AgentEvent, Call, CallPeer, Component, Delivery, Limits, Line,
-    ListPeers, Notify, Observer, Runtime, Services, SetTask,
-};
+use molecule_runtime::wit::{Identity, Message, Part, PartContent, Sender, StartReason};
+use molecule_runtime::{Actor, ActorOptions, ActorState, Agent, Component, Delivery, Limits, Runtime};
 use molecule_tests::canvas::Canvas;
 use molecule_tests::embedded;
 use molecule_tests::guests::{ECHO, FLIGHTS};
+
+use shared::Nothing;
 
 /// Agents at which memory is measured.
 const COUNTS: [usize; 4] = [1, 100, 1_000, 5_000];
@@ -290,33 +288,4 @@ fn message(text: &str) -> Message {
         metadata: None,
         redelivered: 0,
     }
-}
-
-/// No world: these agents ask nothing of it.
-struct Nothing;
-
-impl Observer for Nothing {
-    fn line(&self, _: Line<'_>) {}
-    fn event(&self, _: AgentEvent) {}
-}
-
-#[async_trait]
-impl Services for Nothing {
-    async fn notify(&self, _: Permit<Notify>, _: &Call) -> Result<(), Error> {
-        Err(Error::NotFound("no world".into()))
-    }
-
-    async fn list_peers(&self, _: Permit<ListPeers>, _: &Call) -> Result<Vec<Peer>, Error> {
-        Err(Error::NotFound("no world".into()))
-    }
-
-    async fn resolve_peer(&self, _: &str) -> Result<PeerRef, Error> {
-        Err(Error::NotFound("no world".into()))
-    }
-
-    async fn call_peer(&self, _: Permit<CallPeer>, _: &Call) -> Result<Reply, Error> {
-        Err(Error::NotFound("no world".into()))
-    }
-
-    fn set_task(&self, _: Permit<SetTask>) {}
 }

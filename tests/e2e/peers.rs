@@ -160,13 +160,16 @@ async fn what_an_agent_was_granted_and_denied_is_in_the_log_of_its_workspace() {
     world.say(&alice, "ask bob hello").await;
     world.answered(&alice, 2).await;
     let path = format!("/workspaces/{}/activity?type=agent_log&limit=10", alice.id);
-    let row = loop {
-        let (_, rows) = world.ask(Method::GET, &path, None, None).await;
-        if let Some(row) = rows.as_array().unwrap().iter().find(|row| row["method"] == "gate") {
-            break row.clone();
+    let reported = async {
+        loop {
+            let (_, rows) = world.ask(Method::GET, &path, None, None).await;
+            if let Some(row) = rows.as_array().unwrap().iter().find(|row| row["method"] == "gate") {
+                break row.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
     };
+    let row = tokio::time::timeout(Duration::from_secs(60), reported).await.expect("it is reported");
     assert_eq!((&row["status"], &row["request_body"]["effect"]), (&"denied".into(), &"peers.call".into()));
     assert_eq!(row["request_body"]["grant"], "--allow-peer bob");
     agent.stop().await;

@@ -1,0 +1,35 @@
+//! What the agents of all benchmarks live in.
+
+use async_trait::async_trait;
+use molecule_gate::Permit;
+use molecule_runtime::wit::{Error, Peer, PeerRef, Reply};
+use molecule_runtime::{AgentEvent, Call, CallPeer, Line, ListPeers, Notify, Observer, Services, SetTask};
+
+/// No world, and nobody who watches: these agents ask nothing of it.
+pub(crate) struct Nothing;
+
+impl Observer for Nothing {
+    fn line(&self, _: Line<'_>) {}
+    fn event(&self, _: AgentEvent) {}
+}
+
+#[async_trait]
+impl Services for Nothing {
+    async fn notify(&self, _: Permit<Notify>, _: &Call) -> Result<(), Error> {
+        Err(Error::NotFound("no world".into()))
+    }
+
+    async fn list_peers(&self, _: Permit<ListPeers>, _: &Call) -> Result<Vec<Peer>, Error> {
+        Err(Error::NotFound("no world".into()))
+    }
+
+    async fn resolve_peer(&self, _: &str) -> Result<PeerRef, Error> {
+        Err(Error::NotFound("no world".into()))
+    }
+
+    async fn call_peer(&self, _: Permit<CallPeer>, _: &Call) -> Result<Reply, Error> {
+        Err(Error::NotFound("no world".into()))
+    }
+
+    fn set_task(&self, _: Permit<SetTask>) {}
+}
