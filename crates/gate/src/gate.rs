@@ -1,14 +1,17 @@
 //! The one way out.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::denial::{Denial, Rule};
-use crate::effect::{Act, Effect, Kind};
+use crate::denial::Denial;
+use crate::effect::{Act, Effect};
+use crate::explanation::{Explanation, resting_on};
 use crate::grants::Grants;
-use crate::meter::Meter;
+use crate::judge::{Judge, Meters, Refusal};
+use crate::permit::Permit;
 use crate::receipts::{Receipt, Receipts};
+use crate::terms::Terms;
 
 /// Where the gate takes the time from; must never go back.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
@@ -20,11 +23,17 @@ const TARGET_SHOWN: usize = 256;
 
 /// Decides about every effect of one agent.
 pub struct Gate {
-    grants: Grants,
     started: bool,
     clock: Clock,
-    meters: Mutex<[Option<Meter>; Kind::ALL.len()]>,
+    policy: Mutex<Policy>,
     receipts: Receipts,
+}
+
+/// What is allowed now, and what has been used of it.
+struct Policy {
+    grants: Arc<Grants>,
+    revision: u64,
+    meters: Meters,
 }
 
 impl Gate {
@@ -35,9 +44,9 @@ impl Gate {
 
     /// The same, with a clock of one's own.
     pub fn with_clock(grants: Grants, clock: Clock) -> Self {
-        let now = clock();
-        let meters = Kind::ALL.map(|kind| grants.limits.per_minute(kind).map(|rate| Meter::new(rate, now)));
-        Self { grants, started: true, clock, meters: Mutex::new(meters), receipts: Receipts::new(RECEIPTS) }
+        let meters = Meters::new(&grants, clock());
+        let policy = Mutex::new(Policy { grants: Arc::new(grants), revision: 1, meters });
+        Self { started: true, clock, policy, receipts: Receipts::new(RECEIPTS) }
     }
 
     /// A gate that lets nothing pass: for an agent that only describes itself.
@@ -50,9 +59,28 @@ impl Gate {
         self.started
     }
 
-    /// What the operator allows.
-    pub fn grants(&self) -> &Grants {
-        &self.grants
+    /// What the operator allows now.
+    pub fn grants(&self) -> Arc<Grants> {
+        self.policy().grants.clone()
+    }
+
+    /// Counts the changes of the grants, from 1. What was decided at a lower one may be decided otherwise now.
+    pub fn revision(&self) -> u64 {
+        self.policy().revision
+    }
+
+    /// Puts other grants in the place of those that hold. What has been used of a rate stays used.
+    ///
+    /// Permits that were given remain; connections that were made for them should not outlive their revision.
+    pub fn set_grants(&self, grants: Grants) {
+        let now = (self.clock)();
+        let mut policy = self.policy();
+        if *policy.grants == grants {
+            return;
+        }
+        policy.meters = policy.meters.carried(&policy.grants, &grants, now);
+        policy.grants = Arc::new(grants);
+        policy.revision += 1;
     }
 
     /// What was decided so far.
@@ -66,52 +94,40 @@ impl Gate {
     /// The [`Denial`], when a rule refuses it. Nothing has happened then, and nothing was counted against a rate.
     pub fn pass<A: Act>(&self, act: A, message: Option<&str>) -> Result<Permit<A>, Denial> {
         let effect = act.effect();
-        let denial =
-            self.decide(&effect).err().map(|rule| Denial::explain(rule, &effect, &self.grants.limits));
-        let receipt = self.record(&effect, message, denial.as_ref());
-        match denial {
-            None => Ok(Permit { act, receipt }),
-            Some(denial) => Err(denial),
+        let decided = self.decide(&effect, true);
+        let decided = decided.map_err(|refusal| Denial::explain(refusal, &effect, &self.grants()));
+        let receipt = self.record(&effect, message, decided.as_ref().err());
+        decided.map(|terms| Permit::new(act, terms, receipt))
+    }
+
+    /// What would be decided now, and on which grants it would rest. Counts nothing and leaves no receipt.
+    pub fn explain(&self, effect: &Effect<'_>) -> Explanation {
+        let grants = self.grants();
+        match self.decide(effect, false) {
+            Ok(terms) => Explanation { by: resting_on(effect, &grants, &terms), outcome: Ok(terms) },
+            Err(refusal) => {
+                Explanation { by: Vec::new(), outcome: Err(Denial::explain(refusal, effect, &grants)) }
+            }
         }
     }
 
-    /// The judgment itself: no allocation, no I/O.
-    fn decide(&self, effect: &Effect<'_>) -> Result<(), Rule> {
-        if !self.started {
-            return Err(Rule::NotStarted);
-        }
-        let granted = match *effect {
-            // Whoever wrote, and the workspace's own user: an agent that may not speak to them is no use to anybody.
-            Effect::Answer { .. } | Effect::Notify { .. } | Effect::SetTask { .. } => true,
-            Effect::ListPeers => !self.grants.peers.is_empty(),
-            Effect::CallPeer { id, name, .. } => self.grants.allow_peer(id, name),
-        };
-        if !granted {
-            return Err(Rule::Peer);
-        }
-        if effect.bytes() > self.grants.limits.message_bytes {
-            return Err(Rule::Size);
-        }
-        self.meter(effect.kind())
-    }
-
-    /// Counts an effect against its rate. Last of all checks: what is refused for another reason costs nothing.
-    fn meter(&self, kind: Kind) -> Result<(), Rule> {
-        let Some(rate) = self.grants.limits.per_minute(kind) else { return Ok(()) };
+    fn decide(&self, effect: &Effect<'_>, spend: bool) -> Result<Terms, Refusal> {
         let now = (self.clock)();
-        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
-        match meters.get_mut(kind as usize).and_then(Option::as_mut) {
-            Some(meter) => meter.take(rate, now).map_err(|retry_after| Rule::Rate { retry_after }),
-            None => Ok(()),
-        }
+        let mut policy = self.policy();
+        let Policy { grants, revision, meters } = &mut *policy;
+        Judge { grants, revision: *revision, started: self.started, now }.decide(effect, meters, spend)
+    }
+
+    fn policy(&self) -> MutexGuard<'_, Policy> {
+        self.policy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn record(&self, effect: &Effect<'_>, message: Option<&str>, denial: Option<&Denial>) -> u64 {
-        let target = shown(effect.target());
+        let target = effect.target();
         self.receipts.record(|number| Receipt {
             number,
             kind: effect.kind(),
-            target: target.to_owned(),
+            target: shown(&target).to_owned(),
             bytes: effect.bytes(),
             message: message.map(str::to_owned),
             denied: denial.map(|denial| denial.rule.name()),
@@ -127,47 +143,7 @@ fn shown(text: &str) -> &str {
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("grants", &self.grants).finish_non_exhaustive()
-    }
-}
-
-/// The right to do one act, once.
-///
-/// Only [`Gate::pass`] makes one, and it cannot be copied.
-///
-/// ```compile_fail
-/// # use molecule_gate::Permit;
-/// fn twice<A>(permit: Permit<A>) -> (A, A) {
-///     let again = permit.clone();
-///     (permit.into_act(), again.into_act())
-/// }
-/// ```
-///
-/// ```compile_fail
-/// # use molecule_gate::Permit;
-/// let forged = Permit { act: "call anybody", receipt: 0 };
-/// ```
-#[derive(Debug)]
-#[must_use = "a permit that is dropped allowed something that did not happen"]
-pub struct Permit<A> {
-    act: A,
-    receipt: u64,
-}
-
-impl<A> Permit<A> {
-    /// What may be done.
-    pub fn act(&self) -> &A {
-        &self.act
-    }
-
-    /// Number of the receipt of the decision.
-    pub fn receipt(&self) -> u64 {
-        self.receipt
-    }
-
-    /// Uses the permit up: what may be done, to be done now.
-    pub fn into_act(self) -> A {
-        self.act
+        f.debug_struct("Gate").field("grants", &self.grants()).finish_non_exhaustive()
     }
 }
 
@@ -176,7 +152,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::grants::Limits;
+    use crate::denial::Rule;
+    use crate::effect::Kind;
+    use crate::limits::Limits;
 
     #[derive(Debug)]
     enum Ask {
@@ -203,7 +181,8 @@ mod tests {
     }
 
     fn gate(peers: &[&str], limits: Limits) -> Gate {
-        Gate::new(Grants { peers: peers.iter().map(|peer| peer.parse().unwrap()).collect(), limits })
+        let peers = peers.iter().map(|peer| peer.parse().unwrap()).collect();
+        Gate::new(Grants { peers, limits, ..Grants::default() })
     }
 
     /// Takes each rule's check out in turn and this table fails.
@@ -257,7 +236,8 @@ mod tests {
         };
         let grants = Grants {
             peers: vec!["bob".parse().unwrap()],
-            limits: Limits { messages_per_minute: 2, message_bytes: 100 },
+            limits: Limits { messages_per_minute: 2, message_bytes: 100, ..Limits::default() },
+            ..Grants::default()
         };
         let gate = Gate::with_clock(grants, clock);
         for _ in 0..5 {

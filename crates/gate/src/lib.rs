@@ -37,15 +37,48 @@
 //! Adding an effect is adding a variant to [`Effect`] and a row to each `match` that the compiler then points at: its
 //! [`Kind`], who must have granted it, and what it is metered by. The crate knows nothing of wasm or of the network.
 
+mod address;
+mod authority;
+mod byte_size;
+mod cure;
 mod denial;
 mod effect;
+mod explanation;
 mod gate;
 mod grants;
+mod invalid_target;
+mod judge;
+mod limits;
 mod meter;
+mod method;
+mod net_rule;
+mod path;
+mod path_pattern;
+mod peer_grant;
+mod permit;
 mod receipts;
+mod secret;
+mod secret_grant;
+mod target;
+mod terms;
 
+pub use address::{Reach, SpecialRange, special_range};
+pub use authority::{Host, Scheme};
+pub use byte_size::{ByteSize, InvalidSize};
 pub use denial::{Denial, Rule, quoted};
 pub use effect::{Act, Effect, Kind};
-pub use gate::{Clock, Gate, Permit};
-pub use grants::{Grants, InvalidGrant, Limits, PeerGrant};
+pub use explanation::Explanation;
+pub use gate::{Clock, Gate};
+pub use grants::{Grant, Grants};
+pub use invalid_target::InvalidTarget;
+pub use limits::Limits;
+pub use net_rule::{InvalidRule, NetRule, RuleFault};
+pub use peer_grant::{InvalidGrant, PeerGrant};
+pub use permit::Permit;
 pub use receipts::{Counts, Receipt, Receipts};
+pub use secret::{
+    InvalidPointer, InvalidSecretName, JsonPointer, SecretName, SecretPlace, SecretUse, references,
+};
+pub use secret_grant::{InvalidSecretGrant, SecretGrant};
+pub use target::Target;
+pub use terms::Terms;

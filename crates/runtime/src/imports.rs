@@ -88,12 +88,19 @@ impl Import {
 /// The gate's denial, in the words of the contract.
 fn denied(denial: Denial) -> Error {
     match denial.rule {
-        Rule::Size => Error::TooLarge(denial.to_string()),
-        Rule::Rate { retry_after } => Error::RateLimited(Backoff {
+        Rule::Size | Rule::RequestSize => Error::TooLarge(denial.to_string()),
+        Rule::Rate { retry_after } | Rule::RequestRate { retry_after } => Error::RateLimited(Backoff {
             message: denial.to_string(),
             retry_after_ms: u32::try_from(retry_after.as_millis()).ok(),
         }),
-        Rule::NotStarted | Rule::Peer => Error::Denied(wit::Denial {
+        Rule::NotStarted
+        | Rule::Peer
+        | Rule::Network
+        | Rule::Address
+        | Rule::Secret
+        | Rule::Reveal
+        | Rule::StorageQuota
+        | Rule::Socket => Error::Denied(wit::Denial {
             rule: denial.rule.name().to_owned(),
             message: denial.message,
             grant: denial.grant,
@@ -216,11 +223,10 @@ impl time::HostWithStore<Guest> for HasSelf<Guest> {
         let import = Import::enter_async(accessor)?;
         if !import.agent.gate.is_open() {
             // An agent that only describes itself must not wait: its call could not return.
-            return Ok(Err(denied(Denial {
-                rule: Rule::NotStarted,
-                message: "time.sleep is not possible before the agent has started".to_owned(),
-                grant: None,
-            })));
+            return Ok(Err(denied(Denial::without_cure(
+                Rule::NotStarted,
+                "time.sleep is not possible before the agent has started",
+            ))));
         }
         if let Err(error) = import.go_on() {
             return Ok(Err(error));
