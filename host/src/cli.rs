@@ -16,6 +16,7 @@ mod escape;
 mod failure;
 mod files;
 mod inbox;
+mod keys;
 mod limits;
 mod load;
 mod log;

@@ -132,6 +132,7 @@ pub(super) fn flag_against(cause: &Cause) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use clap::{Args, Command, FromArgMatches};
+    use molecule_host::gate::ByteSize;
 
     use super::*;
 
@@ -163,8 +164,12 @@ mod tests {
         let (with, without) = (limited(&said.join(" ")), limited(""));
         assert_eq!(format!("{with:?}"), format!("{without:?}"));
         let stack = molecule_host::runtime::RuntimeOptions::default().stack_bytes;
-        assert!(command.get_arguments().any(|it| it.get_long() == Some("max-stack")
-            && it.get_help().is_some_and(|help| help.to_string().contains(&units::shown(stack)))));
+        assert!(command.get_arguments().any(|it| {
+            it.get_long() == Some("max-stack")
+                && it
+                    .get_help()
+                    .is_some_and(|help| help.to_string().contains(&ByteSize::of(stack as u64).to_string()))
+        }));
     }
 
     #[test]
