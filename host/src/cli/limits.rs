@@ -50,6 +50,26 @@ pub(super) struct LimitArgs {
     pub(super) max_log_bytes: Option<usize>,
 }
 
+impl LimitArgs {
+    /// What is said here, and else what is said there.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            max_memory: self.max_memory.or(other.max_memory),
+            max_table_elements: self.max_table_elements.or(other.max_table_elements),
+            max_instances: self.max_instances.or(other.max_instances),
+            max_stack: self.max_stack.or(other.max_stack),
+            callback_cpu: self.callback_cpu.or(other.callback_cpu),
+            cpu_per_minute: self.cpu_per_minute.or(other.cpu_per_minute),
+            callback_timeout: self.callback_timeout.or(other.callback_timeout),
+            concurrency: self.concurrency.or(other.concurrency),
+            max_mailbox: self.max_mailbox.or(other.max_mailbox),
+            max_mailbox_bytes: self.max_mailbox_bytes.or(other.max_mailbox_bytes),
+            max_log_lines: self.max_log_lines.or(other.max_log_lines),
+            max_log_bytes: self.max_log_bytes.or(other.max_log_bytes),
+        }
+    }
+}
+
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;

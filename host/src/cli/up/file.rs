@@ -16,6 +16,7 @@ use toml::de::{DeTable, DeValue};
 use crate::cli::args::AgentArgs;
 use crate::cli::keys::{self, Flags, Key, Page};
 use crate::cli::parse;
+use crate::cli::policy::PolicyFile;
 use crate::cli::settings::{self, Environment, UsageError};
 
 /// The longest name of an agent.
@@ -39,6 +40,8 @@ pub(super) struct Definition {
     pub(super) workspace: WorkspaceId,
     /// All else, as flags: equal words are equal settings.
     words: Vec<OsString>,
+    /// The policy that these name, as it was when the file was read.
+    policy: Option<PolicyFile>,
 }
 
 impl Definition {
@@ -58,7 +61,11 @@ impl Definition {
     fn args(&self) -> Result<AgentArgs, UsageError> {
         let wrong = |error: clap::Error| UsageError(parse::explain(&error));
         let matches = AgentArgs::command().no_binary_name(true).try_get_matches_from(&self.words);
-        AgentArgs::from_arg_matches(&matches.map_err(wrong)?).map_err(wrong)
+        let mut args = AgentArgs::from_arg_matches(&matches.map_err(wrong)?).map_err(wrong)?;
+        if let Some(policy) = &self.policy {
+            policy.put_into(&mut args.grants, &mut args.limits)?;
+        }
+        Ok(args)
     }
 }
 
@@ -170,9 +177,18 @@ impl Reader<'_> {
         let component = said.remove(COMPONENT).into_iter().flatten().next().unwrap_or_default().into();
         let words = said.into_values().flatten().collect();
         // Its value was judged with its table.
-        let mut definition =
-            Definition { label: name.to_owned(), component, workspace: WorkspaceId::random(), words };
+        let mut definition = Definition {
+            label: name.to_owned(),
+            component,
+            workspace: WorkspaceId::random(),
+            words,
+            policy: None,
+        };
         let wrong = |error| UsageError::from(self.page.wrong(at.clone(), error, "correct it"));
+        definition.policy = match definition.args().map_err(wrong)?.grants.policy {
+            Some(path) => Some(PolicyFile::load(&path).map_err(wrong)?),
+            None => None,
+        };
         let spec = definition.spec().map_err(wrong)?;
         definition.workspace = spec.workspace_id;
         if let Some(other) = self.workspaces.insert(spec.workspace_id, name.to_owned()) {
