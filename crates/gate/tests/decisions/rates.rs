@@ -85,3 +85,16 @@ fn grants_can_be_changed_and_what_was_used_stays_used() {
     gate.set_grants(Grants::default());
     assert_eq!(denied(&gate, fetch("https://b.example/")).unwrap().0, "network");
 }
+
+#[test]
+fn where_both_rates_are_used_up_a_denial_names_both_and_the_longer_wait() {
+    let rules = "--allow-net 'https://a.example per-minute=1' --max-requests-per-minute 2 --allow-net https://b.example";
+    let (gate, _) = timed(grants(rules));
+    for url in ["https://a.example/", "https://b.example/"] {
+        assert_eq!(denied(&gate, fetch(url)), None);
+    }
+    let denial = gate.pass(fetch("https://a.example/"), None).unwrap_err();
+    assert_eq!(denial.rule, Rule::RequestRate { retry_after: Duration::from_secs(60) });
+    let both = "--max-requests-per-minute 4 --allow-net 'https://a.example per-minute=2'";
+    assert_eq!(denial.grant.as_deref(), Some(both));
+}
