@@ -6,7 +6,6 @@ use crate::denial::Rule;
 use crate::effect::{Effect, Kind};
 use crate::grants::Grants;
 use crate::meter::Meter;
-use crate::net_rule::NetRule;
 use crate::secret::SecretUse;
 use crate::secret_grant::{SecretGrant, Withheld};
 use crate::target::Target;
@@ -167,7 +166,7 @@ impl Judge<'_> {
         meters: &mut Meters,
         spend: bool,
     ) -> Result<Terms, Refusal> {
-        let mut terms = self.terms(target).ok_or(Refusal::Network)?;
+        let Matching { mut terms, first, free } = self.matching(target).ok_or(Refusal::Network)?;
         for (index, wanted) in secrets.iter().enumerate() {
             SecretGrant::judge(&self.grants.secrets, wanted, target)
                 .map_err(|why| Refusal::Secret { index, why })?;
@@ -176,67 +175,82 @@ impl Judge<'_> {
             return Err(Refusal::RequestSize);
         }
         // Nothing is taken from one meter before the other one has something to give.
-        let rule = self.meter_rules(target, meters, false);
+        let rule = match free {
+            Some(index) => Ok((index, None)),
+            None => self.rated(target, first, meters),
+        };
         if let Err(Refusal::Rate { retry_after }) = self.meter(Kind::Fetch, meters, spend && rule.is_ok()) {
             return Err(match rule {
                 Err(rules) => Refusal::RequestRate { retry_after: retry_after.max(rules), rules: true },
                 Ok(_) => Refusal::RequestRate { retry_after, rules: false },
             });
         }
-        terms.rule = Some(rule.map_err(|retry_after| Refusal::RuleRate { retry_after })?);
-        if spend {
-            let _ = self.meter_rules(target, meters, true);
+        let (index, taken) = rule.map_err(|retry_after| Refusal::RuleRate { retry_after })?;
+        if let (true, Some(taken), Some(meter)) = (spend, taken, meters.rules.get_mut(index)) {
+            *meter = Some(taken);
         }
+        terms.rule = Some(index);
         Ok(terms)
     }
 
-    /// The widest terms of all rules that match; none if none does.
-    fn terms(&self, target: &Target) -> Option<Terms> {
+    /// The rules that match a request, seen once each; none if there is none.
+    fn matching(&self, target: &Target) -> Option<Matching> {
         let limits = &self.grants.limits;
-        let mut matching = self.matching(target);
-        let of = |(index, rule): (usize, &NetRule)| Terms {
-            reach: rule.reach(),
-            request_bytes: rule.bounds().request.unwrap_or(limits.request_bytes).bytes(),
-            response_bytes: rule.bounds().response.unwrap_or(limits.response_bytes).bytes(),
-            rule: Some(index),
-            revision: self.revision,
-        };
-        let first = of(matching.next()?);
-        Some(matching.map(of).fold(first, |widest, other| Terms {
-            reach: widest.reach.widest(other.reach),
-            request_bytes: widest.request_bytes.max(other.request_bytes),
-            response_bytes: widest.response_bytes.max(other.response_bytes),
-            ..widest
-        }))
+        let mut matching: Option<Matching> = None;
+        for (index, rule) in self.grants.net.iter().enumerate().filter(|(_, rule)| rule.matches(target)) {
+            let bounds = rule.bounds();
+            let terms = Terms {
+                reach: rule.reach(),
+                request_bytes: bounds.request.unwrap_or(limits.request_bytes).bytes(),
+                response_bytes: bounds.response.unwrap_or(limits.response_bytes).bytes(),
+                rule: None,
+                revision: self.revision,
+            };
+            let free = bounds.per_minute.is_none().then_some(index);
+            matching = Some(match matching {
+                None => Matching { terms, first: index, free },
+                Some(Matching { terms: widest, first, free: before }) => Matching {
+                    terms: Terms {
+                        reach: widest.reach.widest(terms.reach),
+                        request_bytes: widest.request_bytes.max(terms.request_bytes),
+                        response_bytes: widest.response_bytes.max(terms.response_bytes),
+                        ..widest
+                    },
+                    first,
+                    free: before.or(free),
+                },
+            });
+        }
+        matching
     }
 
-    /// Counts a request against the rate of a rule that matches it, unless one is without: which one it was, or how long
-    /// until there is one.
-    fn meter_rules(&self, target: &Target, meters: &mut Meters, spend: bool) -> Result<usize, Duration> {
-        if let Some((index, _)) = self.matching(target).find(|(_, rule)| rule.bounds().per_minute.is_none()) {
-            return Ok(index);
-        }
+    /// Of rules that all have a rate the first one with something left, and its meter once that is taken; or how long until
+    /// one has.
+    fn rated(
+        &self,
+        target: &Target,
+        first: usize,
+        meters: &Meters,
+    ) -> Result<(usize, Option<Meter>), Duration> {
         let mut soonest: Option<Duration> = None;
-        for (index, rule) in self.matching(target) {
-            let (Some(rate), Some(Some(meter))) = (rule.bounds().per_minute, meters.rules.get_mut(index))
-            else {
-                return Ok(index);
-            };
-            let mut taken = *meter;
-            match taken.take(rate, self.now) {
-                Ok(()) => {
-                    if spend {
-                        *meter = taken;
-                    }
-                    return Ok(index);
-                }
+        for (index, rule) in self.grants.net.iter().enumerate().skip(first) {
+            let Some(rate) = rule.bounds().per_minute.filter(|_| rule.matches(target)) else { continue };
+            let Some(Some(mut meter)) = meters.rules.get(index).copied() else { return Ok((index, None)) };
+            match meter.take(rate, self.now) {
+                Ok(()) => return Ok((index, Some(meter))),
                 Err(wait) => soonest = Some(soonest.map_or(wait, |soonest| soonest.min(wait))),
             }
         }
         Err(soonest.unwrap_or_default())
     }
+}
 
-    fn matching<'t>(&'t self, target: &'t Target) -> impl Iterator<Item = (usize, &'t NetRule)> {
-        self.grants.net.iter().enumerate().filter(|(_, rule)| rule.matches(target))
-    }
+/// The rules that match a request, taken together.
+struct Matching {
+    /// The widest of each bound.
+    terms: Terms,
+    /// The first of them.
+    first: usize,
+    /// The first without a rate.
+    free: Option<usize>,
 }

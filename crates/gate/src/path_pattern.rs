@@ -17,7 +17,11 @@ use crate::path;
 ///
 /// Compared character by character as they are sent; a star never takes half of a percent-encoded one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct PathPattern(String);
+pub(crate) struct PathPattern {
+    text: String,
+    /// Bytes before the slash of the first segment with a star: all, where there is none.
+    fixed: usize,
+}
 
 const REST: &str = "**";
 
@@ -33,37 +37,53 @@ pub(crate) enum InvalidPattern {
 impl PathPattern {
     /// All paths: what a rule without one is for. A rule on a host that says nothing of paths is meant for the host.
     pub(crate) fn any() -> Self {
-        Self("/**".to_owned())
+        Self::new("/**".to_owned())
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidPattern> {
-        let pattern = Self(path::normalise(text).map_err(InvalidPattern::Path)?);
-        let stars = pattern.0.find(REST).map(|at| at + REST.len());
-        let whole = pattern.0.ends_with("/**");
-        if stars.is_some_and(|end| end != pattern.0.len() || !whole) {
+        let text = path::normalise(text).map_err(InvalidPattern::Path)?;
+        let stars = text.find(REST).map(|at| at + REST.len());
+        let whole = text.ends_with("/**");
+        if stars.is_some_and(|end| end != text.len() || !whole) {
             return Err(InvalidPattern::Stars);
         }
-        Ok(pattern)
+        Ok(Self::new(text))
     }
 
     /// The pattern that matches this one path, which has been normalised.
     pub(crate) fn exactly(path: &str) -> Self {
-        Self(path.replace('*', "%2A"))
+        Self::new(path.replace('*', "%2A"))
+    }
+
+    fn new(text: String) -> Self {
+        let star = [text.find('*'), text.find("%2A")].into_iter().flatten().min();
+        let slash = star.and_then(|at| text.get(..at)?.rfind('/'));
+        Self { fixed: slash.unwrap_or(text.len()), text }
     }
 
     pub(crate) fn is_any(&self) -> bool {
-        self.0 == "/**"
+        self.text == "/**"
     }
 
     /// Whether a normalised path is one of these.
     pub(crate) fn matches(&self, path: &str) -> bool {
-        let (mut patterns, mut segments) = (self.0.split('/'), path.split('/'));
+        let Some((fixed, pattern)) = self.text.split_at_checked(self.fixed) else { return false };
+        // Most rules end here, by one comparison.
+        let Some(rest) = path.strip_prefix(fixed) else { return false };
+        let (Some(pattern), Some(segments)) = (pattern.strip_prefix('/'), rest.strip_prefix('/')) else {
+            return rest.is_empty() && (pattern.is_empty() || pattern == "/**");
+        };
+        let (mut patterns, mut segments) = (pattern.split('/'), segments.split('/'));
         loop {
             match (patterns.next(), segments.next()) {
                 (Some(REST), _) | (None, None) => return true,
-                (Some("*"), Some("")) => return false,
-                (Some(pattern), Some(segment)) if segment_matches(pattern.as_bytes(), segment.as_bytes()) => {
-                }
+                (Some("*"), Some(segment)) if !segment.is_empty() => {}
+                (Some("*"), _) => return false,
+                // Most segments are neither, and are compared whole.
+                (Some(pattern), Some(segment)) if pattern == segment => {}
+                (Some(pattern), Some(segment))
+                    if pattern.contains(['*', '%'])
+                        && segment_matches(pattern.as_bytes(), segment.as_bytes()) => {}
                 _ => return false,
             }
         }
@@ -72,7 +92,7 @@ impl PathPattern {
 
 impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
