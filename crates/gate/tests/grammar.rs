@@ -91,6 +91,13 @@ fn a_text_that_is_no_rule_is_told_why() {
 }
 
 #[test]
+fn a_rule_is_no_longer_than_a_url() {
+    let of = |count: usize| format!("https://a.example/{}", "a".repeat(count)).parse::<NetRule>();
+    assert!(of(8000).is_ok());
+    assert!(of(9000).is_err_and(|error| error.to_string().contains("more than 8192 bytes")));
+}
+
+#[test]
 fn a_rule_reaches_what_its_host_says() {
     for (rule, expected) in [
         ("https://a.example", Reach::Public),

@@ -15,6 +15,8 @@ fn a_rule_has_a_rate_of_its_own() {
     let (gate, at) =
         timed(grants("--allow-net 'https://a.example per-minute=2' --allow-net https://b.example"));
     let get = || fetch("https://a.example/");
+    // To explain is to count nothing.
+    assert!(gate.explain(&get().effect()).is_allowed());
     assert_eq!([denied(&gate, get()), denied(&gate, get())], [None, None]);
     let cure = "--allow-net 'https://a.example per-minute=4'".to_owned();
     assert_eq!(denied(&gate, get()), Some(("request-rate", Some(cure))));
