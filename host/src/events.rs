@@ -1,16 +1,80 @@
 //! What happens to an agent, as its operator or embedder hears of it.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use molecule_gate::Kind;
 use molecule_protocol::WorkspaceId;
 use molecule_runtime::wit::Level;
 use molecule_runtime::{Death, LineSource};
+use tokio::sync::broadcast;
+
+/// Where events are told. Clones tell the same listeners.
+///
+/// Nothing is kept before somebody listens: an agent that nobody listens to costs nothing for it. A listener that falls
+/// behind by more than the capacity loses the oldest events, and is told how many; the agent waits for nobody.
+///
+/// ```
+/// use molecule_host::{AgentSpec, Events};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let events = Events::new(4096);
+/// let mut listener = events.subscribe();
+/// for id in ["3d6f0a52-8f0e-4a37-9a5e-0d4f4c1f9b11", "7c1e2b9a-1111-4222-8333-444455556666"] {
+///     let mut spec = AgentSpec::new("https://acme.moleculesai.app".parse()?, id.parse()?);
+///     spec.events = events.clone(); // One listener for both.
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Events(Arc<Channel>);
+
+#[derive(Debug)]
+struct Channel {
+    capacity: usize,
+    /// Its slots are made with it, so that it is made for the first listener.
+    sender: OnceLock<broadcast::Sender<Happened>>,
+}
+
+impl Events {
+    /// Events that a listener may fall behind where nothing is said. A burst of lines of one agent fits in.
+    pub const CAPACITY: usize = 1024;
+
+    /// Tells what happens to whoever listens; a listener may fall behind by `capacity` events, at least one. They take
+    /// some 200 bytes each from the first listener on, whether there are any or not.
+    pub fn new(capacity: usize) -> Self {
+        Self(Arc::new(Channel { capacity: capacity.max(1), sender: OnceLock::new() }))
+    }
+
+    /// What happens from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Happened> {
+        self.0.sender.get_or_init(|| broadcast::Sender::new(self.0.capacity)).subscribe()
+    }
+
+    /// Tells it, or gives it back where nobody listens.
+    pub(crate) fn tell(&self, happened: Happened) -> Result<(), Happened> {
+        match self.0.sender.get() {
+            Some(sender) => sender.send(happened).map(drop).map_err(|unheard| unheard.0),
+            None => Err(happened),
+        }
+    }
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self::new(Self::CAPACITY)
+    }
+}
 
 /// Something happened to an agent.
+///
+/// More may be told later: a `match` needs an arm for what it does not know, and `..` in each of its patterns.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
     /// The platform knows the agent; heartbeats go out from now on.
+    #[non_exhaustive]
     Registered {
         /// The name under which it is registered.
         name: String,
@@ -20,6 +84,7 @@ pub enum Event {
     /// A heartbeat was taken.
     Heartbeat,
     /// A message came in and is kept.
+    #[non_exhaustive]
     MessageIn {
         /// The sender's id for it.
         id: String,
@@ -27,6 +92,7 @@ pub enum Event {
         from: String,
     },
     /// The agent was done with a message.
+    #[non_exhaustive]
     Handled {
         /// The message.
         id: String,
@@ -36,11 +102,13 @@ pub enum Event {
         took: Duration,
     },
     /// An answer, a notice or a text of the agent has reached the platform.
+    #[non_exhaustive]
     Delivered {
         /// To whom: `user`, or a workspace id.
         to: String,
     },
     /// An answer will never reach anybody.
+    #[non_exhaustive]
     Undeliverable {
         /// To whom it was.
         to: String,
@@ -48,13 +116,34 @@ pub enum Event {
         reason: String,
     },
     /// A message was given up.
+    #[non_exhaustive]
     DeadLetter {
         /// The message.
         id: String,
         /// Why.
         reason: String,
     },
+    /// The gate refused something that the agent wanted to do; it was told so.
+    ///
+    /// Told at once the first time. The same again within ten seconds is counted, and told when they are over. With
+    /// more than 32 different denials in that time the others count as one for each rule, whose target is `…`.
+    #[non_exhaustive]
+    Denied {
+        /// What it wanted to do.
+        effect: Kind,
+        /// To whom or what; the first 256 bytes of that.
+        target: String,
+        /// The rule that refused.
+        rule: &'static str,
+        /// The grant that would allow it, as on the command line, where one can.
+        grant: Option<String>,
+        /// The message on whose behalf it was asked for, where it was one.
+        message: Option<String>,
+        /// How often.
+        times: u64,
+    },
     /// The agent's instance died; it is built again after a while.
+    #[non_exhaustive]
     Died {
         /// Why.
         death: Death,
@@ -62,6 +151,7 @@ pub enum Event {
         backoff: Duration,
     },
     /// The agent died too often in too little time; the platform is told.
+    #[non_exhaustive]
     Wedged {
         /// The latest death.
         death: Death,
@@ -69,6 +159,7 @@ pub enum Event {
     /// It was wedged and works again.
     Recovered,
     /// The agent wrote a line.
+    #[non_exhaustive]
     Log {
         /// Where it came from.
         source: LineSource,
@@ -89,6 +180,40 @@ pub enum Event {
     Trouble(String),
     /// The agent has ended.
     Ended(Ended),
+}
+
+/// For the tests of whoever listens: variants with fields cannot be written outside of this crate, where they may get
+/// more.
+impl Event {
+    /// [`Event::MessageIn`].
+    pub fn message_in(id: impl Into<String>, from: impl Into<String>) -> Self {
+        Self::MessageIn { id: id.into(), from: from.into() }
+    }
+
+    /// [`Event::Handled`].
+    pub fn handled(id: impl Into<String>, answered: bool, took: Duration) -> Self {
+        Self::Handled { id: id.into(), answered, took }
+    }
+
+    /// [`Event::Delivered`].
+    pub fn delivered(to: impl Into<String>) -> Self {
+        Self::Delivered { to: to.into() }
+    }
+
+    /// [`Event::Undeliverable`].
+    pub fn undeliverable(to: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Undeliverable { to: to.into(), reason: reason.into() }
+    }
+
+    /// [`Event::DeadLetter`].
+    pub fn dead_letter(id: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::DeadLetter { id: id.into(), reason: reason.into() }
+    }
+
+    /// [`Event::Wedged`].
+    pub fn wedged(death: Death) -> Self {
+        Self::Wedged { death }
+    }
 }
 
 /// Why an agent no longer runs.
@@ -113,9 +238,44 @@ pub enum Ended {
 
 /// An event, and whose it is.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Happened {
     /// The workspace.
     pub workspace: WorkspaceId,
     /// What happened.
     pub event: Event,
+}
+
+impl Happened {
+    /// An event of a workspace, for the tests of whoever listens.
+    pub fn new(workspace: WorkspaceId, event: Event) -> Self {
+        Self { workspace, event }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn happened() -> Happened {
+        Happened::new(WorkspaceId::random(), Event::Started)
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_before_somebody_listens() {
+        let events = Events::default();
+        assert!(events.tell(happened()).is_err());
+        assert!(events.0.sender.get().is_none());
+
+        let mut listener = events.clone().subscribe();
+        events.tell(happened()).unwrap();
+        assert!(matches!(listener.recv().await.unwrap().event, Event::Started));
+        drop(listener);
+        assert!(events.tell(happened()).is_err());
+    }
+
+    #[test]
+    fn an_event_takes_no_more_than_its_documentation_says() {
+        assert!(std::mem::size_of::<Happened>() <= 160, "{}", std::mem::size_of::<Happened>());
+    }
 }

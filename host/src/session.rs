@@ -10,6 +10,7 @@
 
 mod context;
 mod decisions;
+mod denials;
 mod directory;
 mod dispatch;
 pub(crate) mod errors;
@@ -28,7 +29,7 @@ mod waiting;
 mod watch;
 
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use molecule_gate::Gate;
@@ -50,6 +51,7 @@ use crate::token::{Credentials, TokenFile, TokenInputs, TokenSource};
 pub(crate) use handle::{Handle, dead_letter};
 
 use context::{Context, Mode, unix_millis};
+use denials::Denials;
 use directory::Directory;
 use dispatch::Handling;
 use lanes::Lanes;
@@ -87,8 +89,9 @@ pub(crate) async fn start(
     let outbox = Arc::new(Notify::new());
     let (end, ends) = mpsc::unbounded_channel();
     let events = spec.events.clone();
-    let context = Arc::new(Context {
-        gate: Arc::new(Gate::new(spec.grants.clone())),
+    let context = Arc::new_cyclic(|context: &Weak<Context>| Context {
+        gate: Arc::new(gate(&spec, context.clone())),
+        denials: Denials::default(),
         vitals: Vitals::new(),
         tally: Tally::new(),
         directory: Directory::new(client.clone()),
@@ -102,6 +105,7 @@ pub(crate) async fn start(
         beat: Notify::new(),
         look: Notify::new(),
         poll: Notify::new(),
+        decided: Notify::new(),
         eager: AtomicUsize::new(0),
         seen_all: watched::Sender::new(None),
         state: host.state.clone(),
@@ -131,6 +135,15 @@ pub(crate) async fn start(
         ended.send_replace(Some(why));
     });
     Ok(running)
+}
+
+/// The gate of an agent, which tells the workspace what it decides.
+fn gate(spec: &AgentSpec, context: Weak<Context>) -> Gate {
+    Gate::new(spec.grants.clone()).heard_by(Arc::new(move |receipt| {
+        if let Some(context) = context.upgrade() {
+            context.decided(receipt);
+        }
+    }))
 }
 
 /// Who we are: the token, and the lock that keeps other hosts away.
@@ -179,6 +192,7 @@ impl Session {
             loops.spawn(outbox::run(context.clone()));
             loops.spawn(retain(context.clone()));
             loops.spawn(decisions::run(context.clone()));
+            loops.spawn(denials::run(context.clone()));
             // A workspace that was found paused has no agent until it is resumed.
             context.may_work().await;
             instructions(&context).await
@@ -205,6 +219,9 @@ impl Session {
             let _ = tokio::time::timeout(LAST_SENDS, outbox::drained(&context)).await;
         }
         loops.shutdown().await;
+        for denied in context.denials.counted() {
+            context.say(denied);
+        }
         why
     }
 

@@ -5,14 +5,10 @@ use std::time::Duration;
 use molecule_gate::Grants;
 use molecule_protocol::{PlatformUrl, WorkspaceId};
 use molecule_runtime::{Limits, Restarts};
-use tokio::sync::broadcast;
 
-use crate::events::Happened;
+use crate::events::Events;
 use crate::platform::{OrgId, Origin};
 use crate::token::TokenInputs;
-
-/// Events that a slow reader may fall behind.
-const EVENTS: usize = 4096;
 
 /// One agent in one workspace.
 ///
@@ -67,9 +63,9 @@ pub struct AgentSpec {
     pub mailbox: Mailbox,
     /// When a dead instance is built again.
     pub restarts: Restarts,
-    /// Where all that happens is told, from the start on. Whoever subscribes before the agent is started misses nothing;
-    /// agents that share a sender tell the same listeners.
-    pub events: broadcast::Sender<Happened>,
+    /// Where all that happens is told, from the start on. Whoever subscribes before the agent is started misses nothing.
+    /// Agents that are given clones of the same tell the same listeners: for many of them that is the way.
+    pub events: Events,
 }
 
 impl AgentSpec {
@@ -99,7 +95,7 @@ impl AgentSpec {
             limits: Limits::default(),
             mailbox: Mailbox::default(),
             restarts: Restarts::default(),
-            events: broadcast::Sender::new(EVENTS),
+            events: Events::default(),
         }
     }
 

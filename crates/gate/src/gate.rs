@@ -16,6 +16,9 @@ use crate::terms::Terms;
 /// Where the gate takes the time from; must never go back.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
+/// Hears of every decision, on the thread that asked for it: return at once.
+pub type Listener = Arc<dyn Fn(&Receipt) + Send + Sync>;
+
 /// Receipts that a gate keeps in full.
 const RECEIPTS: usize = 256;
 /// Bytes of a target that a receipt shows.
@@ -27,6 +30,7 @@ pub struct Gate {
     clock: Clock,
     policy: Mutex<Policy>,
     receipts: Receipts,
+    listener: Option<Listener>,
 }
 
 /// What is allowed now, and what has been used of it.
@@ -46,7 +50,14 @@ impl Gate {
     pub fn with_clock(grants: Grants, clock: Clock) -> Self {
         let meters = Meters::new(&grants, clock());
         let policy = Mutex::new(Policy { grants: Arc::new(grants), revision: 1, meters });
-        Self { started: true, clock, policy, receipts: Receipts::new(RECEIPTS) }
+        Self { started: true, clock, policy, receipts: Receipts::new(RECEIPTS), listener: None }
+    }
+
+    /// The same, with somebody who hears of what it decides.
+    #[must_use]
+    pub fn heard_by(mut self, listener: Listener) -> Self {
+        self.listener = Some(listener);
+        self
     }
 
     /// A gate that lets nothing pass: for an agent that only describes itself.
@@ -124,14 +135,20 @@ impl Gate {
 
     fn record(&self, effect: &Effect<'_>, message: Option<&str>, denial: Option<&Denial>) -> u64 {
         let target = effect.target();
-        self.receipts.record(|number| Receipt {
-            number,
-            kind: effect.kind(),
-            target: shown(&target).to_owned(),
-            bytes: effect.bytes(),
-            message: message.map(str::to_owned),
-            denied: denial.map(|denial| denial.rule.name()),
-            grant: denial.and_then(|denial| denial.grant.as_deref()).map(|grant| shown(grant).to_owned()),
+        self.receipts.record(|number| {
+            let receipt = Receipt {
+                number,
+                kind: effect.kind(),
+                target: shown(&target).to_owned(),
+                bytes: effect.bytes(),
+                message: message.map(str::to_owned),
+                denied: denial.map(|denial| denial.rule.name()),
+                grant: denial.and_then(|denial| denial.grant.as_deref()).map(|grant| shown(grant).to_owned()),
+            };
+            if let Some(listener) = &self.listener {
+                listener(&receipt);
+            }
+            receipt
         })
     }
 }
@@ -266,6 +283,18 @@ mod tests {
         assert_eq!((receipts[1].target.as_str(), receipts[1].denied), ("id-2", Some("peer")));
         let counts = gate.receipts().counts(Kind::CallPeer);
         assert_eq!((counts.allowed, counts.denied), (1, 1));
+    }
+
+    #[test]
+    fn whoever_listens_hears_of_every_decision() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let noted = heard.clone();
+        let gate = gate(&[], Limits::default()).heard_by(Arc::new(move |receipt: &Receipt| {
+            noted.lock().unwrap().push((receipt.kind, receipt.denied));
+        }));
+        let _ = gate.pass(Ask::Task, None);
+        let _ = gate.pass(Ask::List, None);
+        assert_eq!(*heard.lock().unwrap(), [(Kind::SetTask, None), (Kind::ListPeers, Some("peer"))]);
     }
 
     #[test]

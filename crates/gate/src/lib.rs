@@ -68,7 +68,7 @@ pub use byte_size::{ByteSize, InvalidSize};
 pub use denial::{Denial, Rule, quoted};
 pub use effect::{Act, Effect, Kind};
 pub use explanation::Explanation;
-pub use gate::{Clock, Gate};
+pub use gate::{Clock, Gate, Listener};
 pub use grants::{Grant, Grants};
 pub use invalid_target::InvalidTarget;
 pub use limits::Limits;

@@ -46,12 +46,8 @@ pub struct Receipts {
 impl Receipts {
     /// Keeps the latest `keep` receipts.
     pub(crate) fn new(keep: usize) -> Self {
-        Self {
-            keep,
-            counts: Default::default(),
-            number: AtomicU64::new(0),
-            latest: Mutex::new(VecDeque::with_capacity(keep)),
-        }
+        // Grows as it is filled: most agents of a large host decide little.
+        Self { keep, counts: Default::default(), number: AtomicU64::new(0), latest: Mutex::default() }
     }
 
     /// Decisions about effects of this kind.

@@ -5,13 +5,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::future::BoxFuture;
-use molecule_gate::Gate;
+use molecule_gate::{Gate, Receipt};
 use molecule_store::state::{Fence, State, StateError};
-use tokio::sync::broadcast::error::SendError;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::decisions;
+use super::denials::Denials;
 use super::directory::Directory;
 use super::lanes::Lanes;
 use super::tally::Tally;
@@ -53,6 +54,7 @@ pub(super) struct Context {
     /// Ours once the platform has taken us.
     pub(super) lease: OnceLock<Fence>,
     pub(super) gate: Arc<Gate>,
+    pub(super) denials: Denials,
     pub(super) vitals: Vitals,
     pub(super) tally: Tally,
     pub(super) directory: Directory,
@@ -74,6 +76,8 @@ pub(super) struct Context {
     pub(super) look: Notify,
     /// Look for messages now.
     pub(super) poll: Notify,
+    /// The gate has decided something that is worth a row of the workspace's log.
+    pub(super) decided: Notify,
     /// How many wait for something that only a poll brings.
     pub(super) eager: AtomicUsize,
     /// When the last poll began that saw all there was.
@@ -83,10 +87,20 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn say(&self, event: Event) {
         self.tally.count(&event);
-        let unheard = self.spec.events.send(Happened { workspace: self.spec.workspace_id, event });
+        let unheard = self.spec.events.tell(Happened { workspace: self.spec.workspace_id, event });
         // Nobody needs to listen.
-        if let Err(SendError(Happened { event: Event::Trouble(trouble), .. })) = unheard {
+        if let Err(Happened { event: Event::Trouble(trouble), .. }) = unheard {
             tracing::warn!("{trouble}");
+        }
+    }
+
+    /// The gate has decided: tells whom it concerns. Called on the thread that asked it.
+    pub(super) fn decided(&self, receipt: &Receipt) {
+        if decisions::is_worth_a_row(receipt) {
+            self.decided.notify_one();
+        }
+        if let Some(event) = self.denials.count(receipt) {
+            self.say(event);
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use molecule_gate::{Kind, Receipt};
 use molecule_protocol::{ActivityReport, Json};
+use tokio::time::Instant;
 
 use super::context::Context;
 
@@ -16,13 +17,16 @@ const EVERY: Duration = Duration::from_secs(2);
 /// Rows that may be saved up.
 const SAVED: usize = 30;
 
-/// Reports until it is dropped.
+/// Reports until it is dropped. Sleeps as long as nothing is decided.
 pub(super) async fn run(context: Arc<Context>) {
-    let (mut told, mut rows) = (0, SAVED);
+    let (mut told, mut rows, mut earned) = (0, SAVED, Instant::now());
     loop {
+        context.decided.notified().await;
         tokio::time::sleep(EVERY).await;
         context.accepted().await;
-        rows = (rows + 1).min(SAVED);
+        let passed = earned.elapsed().as_secs() / EVERY.as_secs();
+        rows = usize::try_from(passed).map_or(SAVED, |more| rows.saturating_add(more)).min(SAVED);
+        earned = Instant::now();
         let mut news = context.gate.receipts().latest();
         news.retain(|receipt| receipt.number > told && is_worth_a_row(receipt));
         told = news.last().map_or(told, |receipt| receipt.number);
@@ -36,7 +40,7 @@ pub(super) async fn run(context: Arc<Context>) {
 }
 
 /// What was denied, and whom the agent may and does call. Answers speak for themselves.
-fn is_worth_a_row(receipt: &Receipt) -> bool {
+pub(super) fn is_worth_a_row(receipt: &Receipt) -> bool {
     receipt.denied.is_some() || receipt.kind == Kind::CallPeer
 }
 
