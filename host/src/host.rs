@@ -11,7 +11,7 @@ use molecule_store::state::{MessageKey, State, StateError};
 use molecule_store::{MemoryState, SqliteState, StoreError};
 use tokio::sync::{broadcast, watch};
 
-use crate::events::{Ended, Happened};
+use crate::events::{Ended, Events, Happened};
 use crate::lock::LockError;
 use crate::platform::{InvalidTransport, Network, TransportSettings};
 use crate::session;
@@ -206,6 +206,7 @@ impl HostBuilder {
 
 /// A host could not be built.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum BuildError {
     /// The state folder.
     #[error(transparent)]
@@ -227,10 +228,16 @@ pub enum BuildError {
     /// The WebAssembly runtime.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    /// The threads of a [blocking](crate::blocking) host.
+    #[error(
+        "no threads can be started: {0}; raise the limit of threads of this user (ulimit -u), or run less"
+    )]
+    Threads(std::io::Error),
 }
 
 /// A component that is an agent, and what it says of itself.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct LoadedAgent {
     /// The component.
     pub component: Component,
@@ -280,7 +287,7 @@ pub enum StartError {
 #[derive(Debug, Clone)]
 pub struct Running {
     pub(crate) name: String,
-    pub(crate) events: broadcast::Sender<Happened>,
+    pub(crate) events: Events,
     pub(crate) stop: watch::Sender<Option<(StopReason, Duration)>>,
     pub(crate) ended: watch::Receiver<Option<Ended>>,
     pub(crate) handle: session::Handle,

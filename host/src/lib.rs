@@ -4,6 +4,7 @@
 //! sends its answers, and obeys pause and delete; the agent reaches nothing that was not granted.
 //!
 //! - [`Host`], [`AgentSpec`], [`Running`], [`Event`]: build a host, load a component, run it, watch its events, stop it.
+//! - [`blocking`]: the same for a program without tokio.
 //! - [`platform`]: everything that talks HTTP to the platform. One request builder attaches who we are, one table says
 //!   what is sent again, one pace per platform keeps all workspaces of a process within its rate limit.
 //! - [`token`], [`lock`], [`state_dir`]: the files that hold a workspace's identity.
@@ -11,6 +12,7 @@
 //!
 //! What a message goes through, and what is promised about it, is told in `ARCHITECTURE.md`.
 
+pub mod blocking;
 mod dead_letters;
 mod events;
 mod host;
@@ -28,7 +30,7 @@ pub use molecule_runtime as runtime;
 pub use molecule_store as store;
 
 pub use dead_letters::{DeadLetter, DeadLetters, DeadLettersError};
-pub use events::{Ended, Event, Happened};
+pub use events::{Ended, Event, Events, Happened};
 pub use host::{BuildError, Host, HostBuilder, LoadedAgent, Running, StartError};
 pub use spec::{AgentSpec, Intervals, Mailbox, OnEnd};
 pub use status::{Messages, Phase, Status};
