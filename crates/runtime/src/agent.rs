@@ -41,6 +41,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// Its instance has so many bytes of linear memory now; none when it is gone.
     fn memory(&self, _bytes: usize) {}
+
+    /// All its instances together have used so much CPU time since it was started. Told at each turn that one takes.
+    fn cpu_time(&self, _used: std::time::Duration) {}
 }
 
 /// A line that an agent wrote.

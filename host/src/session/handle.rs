@@ -55,6 +55,7 @@ impl Handle {
             deaths: counted.deaths,
             denials: Kind::ALL.into_iter().map(|kind| receipts.counts(kind).denied).sum(),
             memory_bytes: u64::try_from(context.tally.memory()).unwrap_or(u64::MAX),
+            cpu_time: context.tally.cpu_time(),
             last_error: counted.last_error,
         }
     }
