@@ -3,6 +3,7 @@
 mod agent;
 mod file;
 mod fleet;
+mod reporter;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
