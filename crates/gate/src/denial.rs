@@ -55,6 +55,8 @@ pub enum Rule {
     StorageQuota,
     /// No sockets.
     Socket,
+    /// What a [`Policy`](crate::Policy) refuses.
+    Policy,
 }
 
 impl Rule {
@@ -73,6 +75,7 @@ impl Rule {
             Rule::RequestRate { .. } => "request-rate",
             Rule::StorageQuota => "storage-quota",
             Rule::Socket => "socket",
+            Rule::Policy => "policy",
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::explanation::{Explanation, resting_on};
 use crate::grants::Grants;
 use crate::judge::{Judge, Meters, Refusal};
 use crate::permit::Permit;
+use crate::policy::{Bound, Refused};
 use crate::receipts::{Receipt, Receipts};
 use crate::terms::Terms;
 
@@ -31,6 +32,7 @@ pub struct Gate {
     policy: Mutex<Policy>,
     receipts: Receipts,
     listener: Option<Listener>,
+    bound: Option<Bound>,
 }
 
 /// What is allowed now, and what has been used of it.
@@ -50,13 +52,20 @@ impl Gate {
     pub fn with_clock(grants: Grants, clock: Clock) -> Self {
         let meters = Meters::new(&grants, clock());
         let policy = Mutex::new(Policy { grants: Arc::new(grants), revision: 1, meters });
-        Self { started: true, clock, policy, receipts: Receipts::new(RECEIPTS), listener: None }
+        Self { started: true, clock, policy, receipts: Receipts::new(RECEIPTS), listener: None, bound: None }
     }
 
     /// The same, with somebody who hears of what it decides.
     #[must_use]
     pub fn heard_by(mut self, listener: Listener) -> Self {
         self.listener = Some(listener);
+        self
+    }
+
+    /// The same, with a judgment on top of the grants: that of a policy about the agent of this workspace.
+    #[must_use]
+    pub fn judged_by(mut self, agent: impl Into<String>, policy: Arc<dyn crate::Policy>) -> Self {
+        self.bound = Some(Bound { agent: agent.into(), policy });
         self
     }
 
@@ -106,7 +115,7 @@ impl Gate {
     pub fn pass<A: Act>(&self, act: A, message: Option<&str>) -> Result<Permit<A>, Denial> {
         let effect = act.effect();
         let decided = self.decide(&effect, true);
-        let decided = decided.map_err(|refusal| Denial::explain(refusal, &effect, &self.grants()));
+        let decided = decided.map_err(|refused| refused.explain(&effect, &self.grants()));
         let receipt = self.record(&effect, message, decided.as_ref().err());
         decided.map(|terms| Permit::new(act, terms, receipt))
     }
@@ -116,13 +125,20 @@ impl Gate {
         let grants = self.grants();
         match self.decide(effect, false) {
             Ok(terms) => Explanation { by: resting_on(effect, &grants, &terms), outcome: Ok(terms) },
-            Err(refusal) => {
-                Explanation { by: Vec::new(), outcome: Err(Denial::explain(refusal, effect, &grants)) }
-            }
+            Err(refused) => Explanation { by: Vec::new(), outcome: Err(refused.explain(effect, &grants)) },
         }
     }
 
-    fn decide(&self, effect: &Effect<'_>, spend: bool) -> Result<Terms, Refusal> {
+    fn decide(&self, effect: &Effect<'_>, spend: bool) -> Result<Terms, Refused> {
+        if let Some(bound) = &self.bound {
+            // Asked about what the grants allow only, and before anything is counted.
+            self.by_grants(effect, false)?;
+            bound.judge(effect)?;
+        }
+        Ok(self.by_grants(effect, spend)?)
+    }
+
+    fn by_grants(&self, effect: &Effect<'_>, spend: bool) -> Result<Terms, Refusal> {
         let now = (self.clock)();
         let mut policy = self.policy();
         let Policy { grants, revision, meters } = &mut *policy;
@@ -283,6 +299,37 @@ mod tests {
         assert_eq!((receipts[1].target.as_str(), receipts[1].denied), ("id-2", Some("peer")));
         let counts = gate.receipts().counts(Kind::CallPeer);
         assert_eq!((counts.allowed, counts.denied), (1, 1));
+    }
+
+    /// Refuses to call bob.
+    struct NotBob(Mutex<Vec<String>>);
+
+    impl crate::Policy for NotBob {
+        fn judge(&self, agent: &str, effect: &Effect<'_>) -> crate::Verdict {
+            self.0.lock().unwrap().push(format!("{agent} {}", effect.target()));
+            match effect {
+                Effect::CallPeer { name: Some("bob"), .. } => crate::Verdict::Deny("not bob".into()),
+                _ => crate::Verdict::AsGranted,
+            }
+        }
+    }
+
+    #[test]
+    fn a_policy_refuses_what_is_granted_and_grants_nothing() {
+        let policy = Arc::new(NotBob(Mutex::default()));
+        let limits = Limits { messages_per_minute: 1, ..Limits::default() };
+        let gate = gate(&["bob", "eve"], limits).judged_by("alice", policy.clone());
+        let denial = gate.pass(Ask::Call("id-1", Some("bob")), None).unwrap_err();
+        assert_eq!((denial.rule, denial.grant.as_deref()), (Rule::Policy, None));
+        assert_eq!(denial.message, "peers.call: not bob");
+        assert_eq!(gate.receipts().latest()[0].denied, Some("policy"));
+        // What it refuses costs nothing, and what the grants refuse it is not asked about.
+        assert!(gate.pass(Ask::Call("id-2", Some("eve")), None).is_ok());
+        assert!(gate.pass(Ask::Call("id-2", Some("eve")), None).is_err());
+        assert_eq!(gate.pass(Ask::Call("id-3", Some("mallory")), None).unwrap_err().rule, Rule::Peer);
+        assert_eq!(*policy.0.lock().unwrap(), ["alice bob", "alice eve"]);
+        let bob = Ask::Call("id-1", Some("bob"));
+        assert!(!gate.explain(&bob.effect()).is_allowed());
     }
 
     #[test]

@@ -56,6 +56,7 @@ mod path;
 mod path_pattern;
 mod peer_grant;
 mod permit;
+mod policy;
 mod receipts;
 mod secret;
 mod secret_grant;
@@ -75,6 +76,7 @@ pub use limits::Limits;
 pub use net_rule::{InvalidRule, NetRule, RuleFault};
 pub use peer_grant::{InvalidGrant, PeerGrant};
 pub use permit::Permit;
+pub use policy::{Policy, Verdict};
 pub use receipts::{Counts, Receipt, Receipts};
 pub use secret::{
     InvalidPointer, InvalidSecretName, JsonPointer, SecretName, SecretPlace, SecretUse, references,

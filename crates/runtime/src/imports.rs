@@ -100,7 +100,8 @@ fn denied(denial: Denial) -> Error {
         | Rule::Secret
         | Rule::Reveal
         | Rule::StorageQuota
-        | Rule::Socket => Error::Denied(wit::Denial {
+        | Rule::Socket
+        | Rule::Policy => Error::Denied(wit::Denial {
             rule: denial.rule.name().to_owned(),
             message: denial.message,
             grant: denial.grant,
