@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use molecule_gate::Policy;
 use molecule_protocol::WorkspaceId;
 use molecule_runtime::wit::{Card, StartReason, StopReason};
 use molecule_runtime::{AotStore, Component, Limits, LoadError, Runtime, RuntimeError, RuntimeOptions};
@@ -11,9 +12,11 @@ use molecule_store::state::{MessageKey, State, StateError};
 use molecule_store::{MemoryState, SqliteState, StoreError};
 use tokio::sync::{broadcast, watch};
 
+use crate::clock::Clock;
 use crate::events::{Ended, Events, Happened};
 use crate::lock::LockError;
 use crate::platform::{InvalidTransport, Network, TransportSettings};
+use crate::random::Random;
 use crate::session;
 use crate::spec::AgentSpec;
 use crate::state_dir::{StateDir, StateDirError};
@@ -53,6 +56,7 @@ pub struct Host {
     pub(crate) network: Network,
     pub(crate) state: Arc<dyn State>,
     pub(crate) state_dir: Option<StateDir>,
+    pub(crate) policy: Option<Arc<dyn Policy>>,
 }
 
 impl Host {
@@ -130,6 +134,9 @@ pub struct HostBuilder {
     compiled: Option<PathBuf>,
     state: Option<Arc<dyn State>>,
     network: Option<Network>,
+    clock: Option<Arc<dyn Clock>>,
+    random: Option<Random>,
+    policy: Option<Arc<dyn Policy>>,
     transport: TransportSettings,
     stack_bytes: Option<usize>,
 }
@@ -173,6 +180,25 @@ impl HostBuilder {
         self
     }
 
+    /// Asks this clock for the time instead of the machine's; see [`Clock`] for what it is asked.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Draws random numbers here instead of from the system: for the names of messages, and for what is spread out, so
+    /// that hosts do not act in step. Agents draw theirs from the system all the same.
+    pub fn random(mut self, random: Random) -> Self {
+        self.random = Some(random);
+        self
+    }
+
+    /// Has this policy judge, beside the grants, what each agent does. It can refuse, and grants nothing.
+    pub fn policy(mut self, policy: Arc<dyn Policy>) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
     /// Opens what has to be opened.
     ///
     /// # Errors
@@ -197,10 +223,18 @@ impl HostBuilder {
             Some(network) => network,
             None => Network::new(&self.transport)?,
         };
+        let network = match self.clock {
+            Some(clock) => network.with_clock(clock),
+            None => network,
+        };
+        let network = match self.random {
+            Some(random) => network.with_random(random),
+            None => network,
+        };
         let default = RuntimeOptions::default();
         let stack_bytes = self.stack_bytes.unwrap_or(default.stack_bytes);
         let runtime = Runtime::with(RuntimeOptions { aot, stack_bytes })?;
-        Ok(Host { runtime, network, state, state_dir })
+        Ok(Host { runtime, network, state, state_dir, policy: self.policy })
     }
 }
 

@@ -13,12 +13,14 @@
 //! What a message goes through, and what is promised about it, is told in `ARCHITECTURE.md`.
 
 pub mod blocking;
+mod clock;
 mod dead_letters;
 mod events;
 mod host;
 pub mod life;
 pub mod lock;
 pub mod platform;
+mod random;
 mod session;
 mod spec;
 pub mod state_dir;
@@ -26,11 +28,14 @@ mod status;
 pub mod token;
 
 pub use molecule_gate as gate;
+pub use molecule_protocol::{PlatformUrl, WorkspaceId};
 pub use molecule_runtime as runtime;
 pub use molecule_store as store;
 
+pub use clock::{Clock, SystemClock};
 pub use dead_letters::{DeadLetter, DeadLetters, DeadLettersError};
 pub use events::{Ended, Event, Events, Happened};
 pub use host::{BuildError, Host, HostBuilder, LoadedAgent, Running, StartError};
+pub use random::Random;
 pub use spec::{AgentSpec, Intervals, Mailbox, OnEnd};
 pub use status::{Messages, Phase, Status};

@@ -50,7 +50,7 @@ use crate::token::{Credentials, TokenFile, TokenInputs, TokenSource};
 
 pub(crate) use handle::{Handle, dead_letter};
 
-use context::{Context, Mode, unix_millis};
+use context::{Context, Mode};
 use denials::Denials;
 use directory::Directory;
 use dispatch::Handling;
@@ -90,7 +90,7 @@ pub(crate) async fn start(
     let (end, ends) = mpsc::unbounded_channel();
     let events = spec.events.clone();
     let context = Arc::new_cyclic(|context: &Weak<Context>| Context {
-        gate: Arc::new(gate(&spec, context.clone())),
+        gate: Arc::new(gate(host, &spec, context.clone())),
         denials: Denials::default(),
         vitals: Vitals::new(),
         tally: Tally::new(),
@@ -109,6 +109,8 @@ pub(crate) async fn start(
         eager: AtomicUsize::new(0),
         seen_all: watched::Sender::new(None),
         state: host.state.clone(),
+        clock: host.network.clock.clone(),
+        random: host.network.random.clone(),
         lease: OnceLock::new(),
         client,
         spec,
@@ -138,12 +140,18 @@ pub(crate) async fn start(
 }
 
 /// The gate of an agent, which tells the workspace what it decides.
-fn gate(spec: &AgentSpec, context: Weak<Context>) -> Gate {
-    Gate::new(spec.grants.clone()).heard_by(Arc::new(move |receipt| {
+fn gate(host: &Host, spec: &AgentSpec, context: Weak<Context>) -> Gate {
+    let clock = host.network.clock.clone();
+    let gate = Gate::with_clock(spec.grants.clone(), Arc::new(move || clock.steady()));
+    let gate = gate.heard_by(Arc::new(move |receipt| {
         if let Some(context) = context.upgrade() {
             context.decided(receipt);
         }
-    }))
+    }));
+    match &host.policy {
+        Some(policy) => gate.judged_by(spec.workspace_id.to_string(), policy.clone()),
+        None => gate,
+    }
 }
 
 /// Who we are: the token, and the lock that keeps other hosts away.
@@ -184,8 +192,7 @@ struct Session {
 impl Session {
     async fn run(mut self, mut loops: JoinSet<()>) -> Ended {
         let context = self.context.clone();
-        let random = self.host.network.random.clone();
-        loops.spawn(heartbeat::run(context.clone(), move || random()));
+        loops.spawn(heartbeat::run(context.clone()));
         let set_up = async {
             // Before anything is sent, by the outbox or the agent.
             outbox::take_over(&context).await;
@@ -328,7 +335,7 @@ async fn instructions(context: &Context) -> Option<String> {
 /// Drops what has ended long ago, now and then.
 async fn retain(context: Arc<Context>) {
     loop {
-        match context.state.retain(context.fence(), Retention::default(), unix_millis()).await {
+        match context.state.retain(context.fence(), Retention::default(), context.unix_millis()).await {
             Ok(dropped) if dropped != Default::default() => {
                 tracing::debug!(?dropped, "what had ended long ago was dropped")
             }
@@ -361,4 +368,31 @@ fn wire_card(name: &str, card: &Card) -> Json {
     // A value always serializes. What an agent says of itself may hold U+0000, which the platform's database refuses.
     let text = card.to_string().replace("\\u0000", "");
     Json::from_text(text).unwrap_or_else(|_| Json::null())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes that a loop of a workspace takes while it waits.
+    fn size<F: Future>(_: impl FnOnce(Arc<Context>) -> F) -> usize {
+        std::mem::size_of::<F>()
+    }
+
+    #[test]
+    fn what_waits_for_an_idle_agent_is_small() {
+        let loops = [
+            ("heartbeat", size(heartbeat::run)),
+            ("inbound", size(inbound::run)),
+            ("outbox", size(outbox::run)),
+            ("decisions", size(decisions::run)),
+            ("denials", size(denials::run)),
+            ("retain", size(retain)),
+            ("watch", size(|context| watch::run(context, Json::null(), oneshot::channel().0))),
+            ("context", std::mem::size_of::<Context>()),
+            ("session", std::mem::size_of::<Session>()),
+        ];
+        let all: usize = loops.iter().map(|(_, bytes)| bytes).sum();
+        assert!(all < 16 * 1024, "{loops:?}");
+    }
 }

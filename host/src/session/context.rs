@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use molecule_gate::{Gate, Receipt};
@@ -18,8 +18,10 @@ use super::lanes::Lanes;
 use super::tally::Tally;
 use super::vitals::Vitals;
 use super::waiting::Waiting;
+use crate::clock::{self, Clock};
 use crate::events::{Ended, Event, Happened};
 use crate::platform::Client;
+use crate::random::{self, Random};
 use crate::spec::AgentSpec;
 
 /// Whether the workspace may work.
@@ -51,6 +53,8 @@ pub(super) struct Context {
     pub(super) spec: AgentSpec,
     pub(super) client: Client,
     pub(super) state: Arc<dyn State>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: Random,
     /// Ours once the platform has taken us.
     pub(super) lease: OnceLock<Fence>,
     pub(super) gate: Arc<Gate>,
@@ -92,6 +96,16 @@ impl Context {
         if let Err(Happened { event: Event::Trouble(trouble), .. }) = unheard {
             tracing::warn!("{trouble}");
         }
+    }
+
+    /// The time of day, in milliseconds since the Unix epoch.
+    pub(super) fn unix_millis(&self) -> i64 {
+        clock::unix_millis(&self.clock)
+    }
+
+    /// An id for a message of ours.
+    pub(super) fn message_id(&self) -> String {
+        random::message_id(&self.random)
     }
 
     /// The gate has decided: tells whom it concerns. Called on the thread that asked it.
@@ -184,12 +198,6 @@ impl Drop for Eager<'_> {
     fn drop(&mut self) {
         self.0.eager.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// The wall clock, in milliseconds since the Unix epoch.
-pub(super) fn unix_millis() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A wait that doubles up to a bound.

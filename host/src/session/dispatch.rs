@@ -9,9 +9,8 @@ use molecule_store::state::{Claimed, MessageKey, NewSend};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use uuid::Uuid;
 
-use super::context::{Backoff, Context, Mode, unix_millis};
+use super::context::{Backoff, Context, Mode};
 use super::inbox::Received;
 use super::letter::{self, Answer, Letter};
 use crate::events::{Ended, Event};
@@ -178,7 +177,7 @@ impl Handler {
             self.context.say(Event::Trouble(line.clone()));
             gate.pass(Answer { letter: Letter::line(line, received), to }, Some(received.id()))
         });
-        Some(letter::answer(permit.ok()?, Uuid::new_v4().to_string()))
+        Some(letter::answer(permit.ok()?, self.context.message_id()))
     }
 
     /// Counts a run that killed its handler. `None` when there will be no other.
@@ -206,13 +205,13 @@ impl Handler {
         let line = format!("Your message could not be handled and was set aside: {reason}.");
         let notice = received
             .answer_to()
-            .map(|to| Letter::line(line, received).into_send(Uuid::new_v4().to_string(), &to));
+            .map(|to| Letter::line(line, received).into_send(self.context.message_id(), &to));
         self.bury(key, received.id(), reason.to_owned(), notice).await;
     }
 
     async fn bury(&self, key: MessageKey, id: &str, reason: String, notice: Option<NewSend>) {
         let context = &self.context;
-        let at = unix_millis();
+        let at = context.unix_millis();
         let kept =
             context.keep(|| context.state.bury(context.fence(), key, &reason, notice.clone(), at)).await;
         if kept.is_some() {

@@ -15,9 +15,8 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 use tokio_util::task::AbortOnDropHandle;
-use uuid::Uuid;
 
-use super::context::{Context, unix_millis};
+use super::context::Context;
 use super::errors;
 use super::inbox;
 use super::lanes::Lane;
@@ -63,7 +62,7 @@ impl Services for WorkspaceServices {
         if letter.is_empty() {
             return Err(Error::Invalid("a message to the user needs a text or a file".to_owned()));
         }
-        let send = letter.clone().into_send(Uuid::new_v4().to_string(), &Receiver::User);
+        let send = letter.clone().into_send(self.context.message_id(), &Receiver::User);
         let lane = match &send.digest {
             None => None,
             Some(digest) => {
@@ -112,7 +111,7 @@ async fn notify_once(
     let id = send.id.clone();
     let not_sent = |message: String| Error::Unavailable(Failure { message, sent: Sent::No });
     let began = Instant::now();
-    context.state.intend(context.fence(), send, notify_until()).await.map_err(|error| {
+    context.state.intend(context.fence(), send, notify_until(&context)).await.map_err(|error| {
         context.lost(&error);
         not_sent(error.to_string())
     })?;
@@ -126,7 +125,9 @@ async fn notify_once(
     match settlement {
         Some(settlement) => {
             context
-                .keep(|| context.state.settle(context.fence(), &id, settlement.clone(), unix_millis()))
+                .keep(|| {
+                    context.state.settle(context.fence(), &id, settlement.clone(), context.unix_millis())
+                })
                 .await;
             if settlement == Settlement::Landed {
                 context.say(Event::Delivered { to: Receiver::User.as_str().to_owned() });
@@ -170,7 +171,7 @@ async fn call_peer(
     timeout: Duration,
 ) -> Result<Reply, Error> {
     let deadline = Instant::now() + timeout;
-    let id = Uuid::new_v4().to_string();
+    let id = context.message_id();
     let message = Message {
         role: Role::User,
         message_id: Some(id.clone()),
