@@ -30,8 +30,6 @@
 //! given to the builder must not wait for the thread that calls: an HTTP client that lives on a current-thread runtime
 //! would wait for ever.
 
-use std::convert::Infallible;
-use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -282,33 +280,27 @@ impl Wake for Unpark {
 
 /// Waits on this thread, whatever it is: tokio's own `block_on` panics on one of tokio's.
 fn wait<T>(future: impl Future<Output = T>) -> T {
-    wait_with(future, || {
-        std::thread::park();
-        ControlFlow::<Infallible>::Continue(())
-    })
-    .unwrap_or_else(|never| match never {})
+    let mut future = pin!(future);
+    loop {
+        if let Some(output) = wait_until(future.as_mut(), None) {
+            return output;
+        }
+    }
 }
 
 /// The same until a point in time; for ever where there is none.
 fn wait_until<T>(future: impl Future<Output = T>, end: Option<Instant>) -> Option<T> {
-    let park = || match end.map(|end| end.saturating_duration_since(Instant::now())) {
-        Some(Duration::ZERO) => ControlFlow::Break(()),
-        Some(rest) => ControlFlow::Continue(std::thread::park_timeout(rest)),
-        None => ControlFlow::Continue(std::thread::park()),
-    };
-    wait_with(future, park).ok()
-}
-
-fn wait_with<T, E>(future: impl Future<Output = T>, park: impl Fn() -> ControlFlow<E>) -> Result<T, E> {
-    // Within a task of tokio, resources that share its budget would let this wait for it to yield.
+    // Within a task of tokio, what shares its budget would wait for it to yield.
     let mut future = pin!(tokio::task::unconstrained(future));
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return Ok(output);
+            return Some(output);
         }
-        if let ControlFlow::Break(stop) = park() {
-            return Err(stop);
+        match end.map(|end| end.saturating_duration_since(Instant::now())) {
+            Some(Duration::ZERO) => return None,
+            Some(rest) => std::thread::park_timeout(rest),
+            None => std::thread::park(),
         }
     }
 }
