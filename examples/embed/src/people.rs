@@ -30,8 +30,9 @@ impl People {
     /// Makes a workspace.
     pub(crate) async fn create(&self, name: &str) -> Result<Workspace> {
         let made = self.post("/workspaces", &json!({ "name": name, "external": true })).await?;
-        let id = made["id"].as_str().context("a workspace has an id")?.parse()?;
-        let token = made["connection"]["auth_token"].as_str().context("a workspace has a token")?;
+        let text = |at: &str| made.pointer(at).and_then(Value::as_str);
+        let id = text("/id").context("a workspace has an id")?.parse()?;
+        let token = text("/connection/auth_token").context("a workspace has a token")?;
         Ok(Workspace { id, token: token.to_owned() })
     }
 
