@@ -1,5 +1,7 @@
 //! `molecule-host dev`: from a crate or a component to an answer, without an account.
 
+mod watch;
+
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -189,7 +189,7 @@ pub(super) struct GrantArgs {
 }
 
 /// How the agent is run.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Behaviour")]
 pub(super) struct BehaviourArgs {
     /// What the agent reads as its configuration. May be repeated
@@ -213,7 +213,7 @@ pub(super) struct BehaviourArgs {
     ///
     #[arg(long, value_name = "wait|exit", value_parser = values::on_end)]
     pub(super) on_revoked: Option<OnEnd>,
-    /// Seconds that messages in hand may still take when the host stops [default: 10]
+    /// Seconds that messages in hand may still take when the host stops [default: 10; dev: 5]
     #[arg(long, value_name = "SECONDS", value_parser = values::grace)]
     pub(super) shutdown_grace: Option<Duration>,
 }
@@ -245,7 +245,8 @@ pub(super) enum LogFormat {
 
 const DEV_ABOUT: &str = "\
 Runs an agent on a platform of its own, on this machine: no account, no configuration.
-A crate is built first. Everything the agent says to its user is printed on standard output.
+A crate is built first, and again when one of its sources changes: the agent that runs makes room for the new one, which gets the messages that are left. What does not build is shown here and on the page, and the old one goes on.
+Everything the agent says to its user is printed on standard output.
 
 Examples:
   Say something and see the answer:
@@ -276,6 +277,9 @@ pub(super) struct DevArgs {
     /// Which package of the folder's workspace to build
     #[arg(short, long, value_name = "NAME")]
     pub(super) package: Option<String>,
+    /// Run what there is now; do not look whether a source, or the component's file, changes
+    #[arg(long)]
+    pub(super) no_watch: bool,
     #[command(flatten)]
     pub(super) conversation: ConversationArgs,
     #[command(flatten)]
@@ -297,7 +301,7 @@ pub(super) struct ConversationArgs {
     /// Send this as the user and print the answer; the next one is sent when it has come. May be repeated
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(super) say: Vec<String>,
-    /// Exit when all that --say sent is answered
+    /// Exit when all that --say sent is answered; implies --no-watch
     #[arg(long)]
     pub(super) once: bool,
     /// Seconds that --once waits for each answer [default: 120]

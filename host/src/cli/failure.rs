@@ -283,7 +283,7 @@ mod tests {
             (CargoError::Choose { packages: vec![text()] }.into(), Exit::Configuration),
             (CargoError::NoPackage { package: text(), known: vec![text()] }.into(), Exit::Configuration),
             (CargoError::NotAComponent { package: text() }.into(), Exit::Component),
-            (CargoError::Failed { package: text() }.into(), Exit::Component),
+            (CargoError::Failed { package: text(), said: text() }.into(), Exit::Component),
             (CargoError::Unreadable { folder: ".".into(), reason: text() }.into(), Exit::Component),
             (CargoError::NoCargo { source: io() }.into(), Exit::Local),
             (CargoError::NoTarget { package: text() }.into(), Exit::Local),

@@ -9,6 +9,7 @@ use molecule_host::{Event, Happened};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
 use super::board::{LogLine, Recent};
@@ -38,24 +39,55 @@ impl Who {
 
 /// Logs what happens until the agent has ended.
 pub(super) async fn follow(mut events: Receiver<Happened>, mut who: Who, recent: Option<Recent>) {
+    while let Some(event) = next(&mut events, &who).await {
+        match event {
+            Event::Ended(_) => return,
+            event => tell(&event, &mut who, recent.as_ref()),
+        }
+    }
+}
+
+/// Logs what happens to the only agent of this process, in one life after the other, until `over` and all that was said
+/// before.
+pub(super) async fn follow_lives(mut events: Receiver<Happened>, recent: Recent, over: CancellationToken) {
+    let mut who = Who::only();
+    loop {
+        let event = tokio::select! {
+            biased;
+            event = next(&mut events, &who) => event,
+            () = over.cancelled() => None,
+        };
+        match event {
+            // Whoever puts another one in its place says so.
+            Some(Event::Ended(_)) => {}
+            Some(event) => tell(&event, &mut who, Some(&recent)),
+            None => return,
+        }
+    }
+}
+
+/// What happens next; `None` when nothing will.
+async fn next(events: &mut Receiver<Happened>, who: &Who) -> Option<Event> {
     loop {
         match events.recv().await {
-            Ok(Happened { event: Event::Ended(_), .. }) | Err(RecvError::Closed) => return,
-            Ok(happened) => {
-                if let (Event::Registered { name }, None) = (&happened.event, &who.label) {
-                    who.name.clone_from(name);
-                }
-                let line = line_of(&happened.event);
-                say(&who, &line);
-                if let Some(recent) = &recent {
-                    recent.push(line.kept());
-                }
-            }
+            Ok(happened) => return Some(happened.event),
+            Err(RecvError::Closed) => return None,
             Err(RecvError::Lagged(count)) => tracing::warn!(
                 about = who.label.as_deref(),
                 "{count} events came too fast to be logged; the agent itself has missed nothing"
             ),
         }
+    }
+}
+
+fn tell(event: &Event, who: &mut Who, recent: Option<&Recent>) {
+    if let (Event::Registered { name }, None) = (event, &who.label) {
+        who.name.clone_from(name);
+    }
+    let line = line_of(event);
+    say(who, &line);
+    if let Some(recent) = recent {
+        recent.push(line.kept());
     }
 }
 
