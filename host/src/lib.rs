@@ -21,6 +21,7 @@ mod session;
 mod spec;
 pub mod state_dir;
 mod status;
+mod tls;
 pub mod token;
 
 pub use molecule_gate as gate;
