@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use molecule_protocol::WorkspaceId;
 use molecule_runtime::wit::Level;
-use molecule_runtime::{Death, LineSource};
+use molecule_runtime::{Cause, Death, LineSource};
+
+use crate::secrets::Redactor;
 
 /// Something happened to an agent.
 #[derive(Debug, Clone)]
@@ -91,6 +93,52 @@ pub enum Event {
     Ended(Ended),
 }
 
+impl Event {
+    /// The same without the values of secrets, in all that an agent, or somebody who writes to it, can fill.
+    pub(crate) fn redacted(self, redactor: &Redactor) -> Self {
+        let clean = |text: String| redactor.redact_owned(text);
+        match self {
+            Self::Registered { name } => Self::Registered { name: clean(name) },
+            Self::MessageIn { id, from } => Self::MessageIn { id: clean(id), from: clean(from) },
+            Self::Handled { id, answered, took } => Self::Handled { id: clean(id), answered, took },
+            Self::Delivered { to } => Self::Delivered { to: clean(to) },
+            Self::Undeliverable { to, reason } => {
+                Self::Undeliverable { to: clean(to), reason: clean(reason) }
+            }
+            Self::DeadLetter { id, reason } => Self::DeadLetter { id: clean(id), reason: clean(reason) },
+            Self::Died { death, backoff } => Self::Died { death: redacted(death, redactor), backoff },
+            Self::Wedged { death } => Self::Wedged { death: redacted(death, redactor) },
+            Self::Log { source, level, text, fields, message } => Self::Log {
+                source,
+                level,
+                text: clean(text),
+                fields: fields.into_iter().map(|(name, value)| (clean(name), clean(value))).collect(),
+                message: message.map(clean),
+            },
+            Self::Trouble(trouble) => Self::Trouble(clean(trouble)),
+            Self::Ended(ended) => Self::Ended(ended.redacted(redactor)),
+            Self::Started | Self::Heartbeat | Self::Recovered | Self::Paused | Self::Resumed => self,
+        }
+    }
+}
+
+/// A death without the values of secrets.
+fn redacted(death: Death, redactor: &Redactor) -> Death {
+    let clean = |text: String| redactor.redact_owned(text);
+    let cause = match death.cause {
+        Cause::Panicked(words) => Cause::Panicked(clean(words)),
+        Cause::Trap(words) => Cause::Trap(clean(words)),
+        Cause::StartFailed(words) => Cause::StartFailed(clean(words)),
+        Cause::Host(words) => Cause::Host(clean(words)),
+        cause @ (Cause::Limit(_)
+        | Cause::OutOfCpu { .. }
+        | Cause::StackOverflow
+        | Cause::Exited { .. }
+        | Cause::TimedOut { .. }) => cause,
+    };
+    Death { cause, backtrace: death.backtrace.map(clean) }
+}
+
 /// Why an agent no longer runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -109,6 +157,17 @@ pub enum Ended {
     TakenOver,
     /// The host cannot go on; one line that ends in what to do.
     Failed(String),
+}
+
+impl Ended {
+    /// The same without the values of secrets.
+    pub(crate) fn redacted(self, redactor: &Redactor) -> Self {
+        match self {
+            Self::Refused(words) => Self::Refused(redactor.redact_owned(words)),
+            Self::Failed(words) => Self::Failed(redactor.redact_owned(words)),
+            Self::Shutdown | Self::Paused | Self::Removed | Self::Revoked | Self::TakenOver => self,
+        }
+    }
 }
 
 /// An event, and whose it is.

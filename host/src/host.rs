@@ -11,6 +11,7 @@ use molecule_store::state::{MessageKey, State, StateError};
 use molecule_store::{MemoryState, SqliteState, StoreError};
 use tokio::sync::{broadcast, watch};
 
+use crate::egress::{Egress, EgressSettings, InvalidEgress};
 use crate::events::{Ended, Happened};
 use crate::lock::LockError;
 use crate::platform::{InvalidTransport, Network, TransportSettings};
@@ -51,6 +52,7 @@ use crate::token::TokenError;
 pub struct Host {
     pub(crate) runtime: Runtime,
     pub(crate) network: Network,
+    pub(crate) egress: Egress,
     pub(crate) state: Arc<dyn State>,
     pub(crate) state_dir: Option<StateDir>,
 }
@@ -130,6 +132,8 @@ pub struct HostBuilder {
     compiled: Option<PathBuf>,
     state: Option<Arc<dyn State>>,
     network: Option<Network>,
+    egress: EgressSettings,
+    outside: Option<Egress>,
     transport: TransportSettings,
     stack_bytes: Option<usize>,
 }
@@ -173,6 +177,18 @@ impl HostBuilder {
         self
     }
 
+    /// How the requests of agents go out.
+    pub fn egress(mut self, settings: EgressSettings) -> Self {
+        self.egress = settings;
+        self
+    }
+
+    /// A way out of one's own for the requests of agents, with other names and sockets.
+    pub fn egress_through(mut self, egress: Egress) -> Self {
+        self.outside = Some(egress);
+        self
+    }
+
     /// Opens what has to be opened.
     ///
     /// # Errors
@@ -197,10 +213,14 @@ impl HostBuilder {
             Some(network) => network,
             None => Network::new(&self.transport)?,
         };
+        let egress = match self.outside {
+            Some(egress) => egress,
+            None => Egress::new(self.egress)?,
+        };
         let default = RuntimeOptions::default();
         let stack_bytes = self.stack_bytes.unwrap_or(default.stack_bytes);
         let runtime = Runtime::with(RuntimeOptions { aot, stack_bytes })?;
-        Ok(Host { runtime, network, state, state_dir })
+        Ok(Host { runtime, network, egress, state, state_dir })
     }
 }
 
@@ -224,6 +244,9 @@ pub enum BuildError {
     /// The HTTP client.
     #[error(transparent)]
     Transport(#[from] InvalidTransport),
+    /// The way out of agents.
+    #[error(transparent)]
+    Egress(#[from] InvalidEgress),
     /// The WebAssembly runtime.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),

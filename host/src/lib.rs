@@ -6,17 +6,20 @@
 //! - [`Host`], [`AgentSpec`], [`Running`], [`Event`]: build a host, load a component, run it, watch its events, stop it.
 //! - [`platform`]: everything that talks HTTP to the platform. One request builder attaches who we are, one table says
 //!   what is sent again, one pace per platform keeps all workspaces of a process within its rate limit.
+//! - [`egress`]: everything that an agent sends to the rest of the world. [`secrets`]: what it may use there unseen.
 //! - [`token`], [`lock`], [`state_dir`]: the files that hold a workspace's identity.
 //! - [`life`]: whether a workspace works, waits or has ended, as a state machine without I/O.
 //!
 //! What a message goes through, and what is promised about it, is told in `ARCHITECTURE.md`.
 
 mod dead_letters;
+pub mod egress;
 mod events;
 mod host;
 pub mod life;
 pub mod lock;
 pub mod platform;
+pub mod secrets;
 mod session;
 mod spec;
 pub mod state_dir;

@@ -21,6 +21,7 @@ mod lanes;
 mod letter;
 mod observer;
 mod outbox;
+mod secrets;
 mod services;
 mod tally;
 mod vitals;
@@ -44,6 +45,7 @@ use crate::events::{Ended, Event};
 use crate::host::{Host, LoadedAgent, Running, StartError};
 use crate::lock::WorkspaceLock;
 use crate::platform::{self, Client, PlatformFault};
+use crate::secrets::Secrets;
 use crate::spec::AgentSpec;
 use crate::token::{Credentials, TokenFile, TokenInputs, TokenSource};
 
@@ -87,8 +89,12 @@ pub(crate) async fn start(
     let outbox = Arc::new(Notify::new());
     let (end, ends) = mpsc::unbounded_channel();
     let events = spec.events.clone();
+    let gate = Arc::new(Gate::new(spec.grants.clone()));
+    let secrets = Arc::new(Secrets::new(spec.secrets.clone()));
     let context = Arc::new(Context {
-        gate: Arc::new(Gate::new(spec.grants.clone())),
+        outlet: host.egress.outlet(gate.clone(), secrets.clone()),
+        gate,
+        secrets,
         vitals: Vitals::new(),
         tally: Tally::new(),
         directory: Directory::new(client.clone()),
@@ -102,6 +108,7 @@ pub(crate) async fn start(
         beat: Notify::new(),
         look: Notify::new(),
         poll: Notify::new(),
+        pull_secrets: Notify::new(),
         eager: AtomicUsize::new(0),
         seen_all: watched::Sender::new(None),
         state: host.state.clone(),
@@ -181,6 +188,8 @@ impl Session {
             loops.spawn(decisions::run(context.clone()));
             // A workspace that was found paused has no agent until it is resumed.
             context.may_work().await;
+            let troubled = secrets::pull(&context, false).await;
+            loops.spawn(secrets::run(context.clone(), troubled));
             instructions(&context).await
         };
         let instructions = tokio::select! {

@@ -9,6 +9,7 @@ use tokio::sync::broadcast;
 
 use crate::events::Happened;
 use crate::platform::{OrgId, Origin};
+use crate::secrets::SecretSource;
 use crate::token::TokenInputs;
 
 /// Events that a slow reader may fall behind.
@@ -48,6 +49,8 @@ pub struct AgentSpec {
     pub config: Vec<(String, String)>,
     /// What it may do.
     pub grants: Grants,
+    /// Secrets of the operator's own, which go before those of the platform. What the agent may use is in `grants`.
+    pub secrets: Vec<SecretSource>,
     /// How often the host asks and tells.
     pub intervals: Intervals,
     /// What to do when the workspace is paused.
@@ -90,6 +93,7 @@ impl AgentSpec {
             name: None,
             config: Vec::new(),
             grants: Grants::default(),
+            secrets: Vec::new(),
             intervals: Intervals::default(),
             on_pause: OnEnd::Wait,
             on_revoked: OnEnd::Wait,

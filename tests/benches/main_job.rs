@@ -20,14 +20,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use molecule_gate::{Act, Effect, Gate, Grants, Permit};
+use molecule_gate::{Act, Effect, Gate, Grants, Permit, SecretName};
 use molecule_platform::{Config, Platform};
 use molecule_runtime::wit::{
     Error, Identity, Message, Outcome, Part, PartContent, Peer, PeerRef, Reply, Sender, StartReason,
 };
 use molecule_runtime::{
-    Actor, ActorOptions, Agent, AgentEvent, Call, CallPeer, Component, Delivery, Limits, Line, ListPeers,
-    Notify, Observer, Runtime, Services, SetTask,
+    Actor, ActorOptions, Agent, AgentEvent, Call, CallPeer, Component, Delivery, Fetch, FetchError,
+    FetchResponse, Limits, Line, ListPeers, Notify, Observer, Reveal, Runtime, Services, SetTask,
 };
 use molecule_store::state::{Fence, Incoming, NewSend, Page, Row, RowKind, State};
 use molecule_store::{MemoryState, Options, SqliteState};
@@ -300,4 +300,16 @@ impl Services for Nothing {
     }
 
     fn set_task(&self, _: Permit<SetTask>) {}
+
+    async fn fetch(&self, _: Permit<Fetch>, _: &Call) -> Result<FetchResponse, FetchError> {
+        Err(FetchError::Invalid("no world".into()))
+    }
+
+    fn secret_names(&self) -> Vec<SecretName> {
+        Vec::new()
+    }
+
+    async fn reveal(&self, _: Permit<Reveal>, _: &Call) -> Result<String, Error> {
+        Err(Error::NotFound("no world".into()))
+    }
 }

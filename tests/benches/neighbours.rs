@@ -22,15 +22,15 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use molecule_gate::{Gate, Grants, Permit};
+use molecule_gate::{Gate, Grants, Permit, SecretName};
 use molecule_host::{Event, Host, Running};
 use molecule_platform::{Config, Platform};
 use molecule_runtime::wit::{
     Error, Identity, Message, Part, PartContent, Peer, PeerRef, Reply, Sender, StartReason,
 };
 use molecule_runtime::{
-    Actor, ActorOptions, ActorState, Agent, AgentEvent, Call, CallPeer, Component, Delivery, Limits, Line,
-    ListPeers, Notify, Observer, Runtime, Services, SetTask,
+    Actor, ActorOptions, ActorState, Agent, AgentEvent, Call, CallPeer, Component, Delivery, Fetch,
+    FetchError, FetchResponse, Limits, Line, ListPeers, Notify, Observer, Reveal, Runtime, Services, SetTask,
 };
 use molecule_tests::canvas::Canvas;
 use molecule_tests::embedded;
@@ -319,4 +319,16 @@ impl Services for Nothing {
     }
 
     fn set_task(&self, _: Permit<SetTask>) {}
+
+    async fn fetch(&self, _: Permit<Fetch>, _: &Call) -> Result<FetchResponse, FetchError> {
+        Err(FetchError::Invalid("no world".into()))
+    }
+
+    fn secret_names(&self) -> Vec<SecretName> {
+        Vec::new()
+    }
+
+    async fn reveal(&self, _: Permit<Reveal>, _: &Call) -> Result<String, Error> {
+        Err(Error::NotFound("no world".into()))
+    }
 }

@@ -86,7 +86,7 @@ impl Import {
 }
 
 /// The gate's denial, in the words of the contract.
-fn denied(denial: Denial) -> Error {
+pub(crate) fn denied(denial: Denial) -> Error {
     match denial.rule {
         Rule::Size | Rule::RequestSize => Error::TooLarge(denial.to_string()),
         Rule::Rate { retry_after } | Rule::RequestRate { retry_after } => Error::RateLimited(Backoff {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use molecule_gate::{Gate, Permit};
+use molecule_gate::{Gate, Permit, SecretName};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
@@ -20,10 +20,11 @@ use crate::bindings::exports::molecule::agent as exports;
 use crate::component::Component;
 use crate::cpu::{self, Meter, OutOfCpu};
 use crate::death::{Cause, Death};
+use crate::fetch::{Fetch, FetchError, FetchResponse};
 use crate::guest::{Allowance, Call, Guest};
 use crate::limits::Limits;
 use crate::runtime::Runtime;
-use crate::services::{CallPeer, ListPeers, Notify, Services, SetTask};
+use crate::services::{CallPeer, ListPeers, Notify, Reveal, Services, SetTask};
 use crate::wit::{Card, Error, Identity, Message, Outcome, Peer, PeerRef, Reply, Start, StopReason};
 
 /// What to call.
@@ -357,6 +358,18 @@ impl Services for Nowhere {
     }
 
     fn set_task(&self, _: Permit<SetTask>) {}
+
+    async fn fetch(&self, _: Permit<Fetch>, _: &Call) -> Result<FetchResponse, FetchError> {
+        Err(FetchError::Invalid("no host".to_owned()))
+    }
+
+    fn secret_names(&self) -> Vec<SecretName> {
+        Vec::new()
+    }
+
+    async fn reveal(&self, _: Permit<Reveal>, _: &Call) -> Result<String, Error> {
+        Err(Error::NotFound("no host".to_owned()))
+    }
 }
 
 /// Nobody watches.

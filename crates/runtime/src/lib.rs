@@ -30,6 +30,7 @@ mod component;
 mod cpu;
 mod death;
 mod engine;
+mod fetch;
 mod guest;
 mod imports;
 mod instance;
@@ -45,7 +46,11 @@ pub use agent::{Agent, AgentEvent, Line, LineSource, Observer};
 pub use aot::AotStore;
 pub use component::{Component, LoadError};
 pub use death::{Cause, Death};
+pub use fetch::{
+    Bound, CertificateFault, Fetch, FetchBody, FetchError, FetchParts, FetchResponse, Payload, Phase, Spot,
+    Times, TlsFault,
+};
 pub use guest::Call;
 pub use limits::{Limits, Refusal, Resource};
 pub use runtime::{Runtime, RuntimeError, RuntimeOptions};
-pub use services::{CallPeer, ListPeers, Notify, Services, SetTask};
+pub use services::{CallPeer, ListPeers, Notify, Reveal, Services, SetTask};

@@ -17,8 +17,10 @@ use super::lanes::Lanes;
 use super::tally::Tally;
 use super::vitals::Vitals;
 use super::waiting::Waiting;
+use crate::egress::Outlet;
 use crate::events::{Ended, Event, Happened};
 use crate::platform::Client;
+use crate::secrets::{Redactor, Secrets};
 use crate::spec::AgentSpec;
 
 /// Whether the workspace may work.
@@ -53,6 +55,8 @@ pub(super) struct Context {
     /// Ours once the platform has taken us.
     pub(super) lease: OnceLock<Fence>,
     pub(super) gate: Arc<Gate>,
+    pub(super) secrets: Arc<Secrets>,
+    pub(super) outlet: Outlet,
     pub(super) vitals: Vitals,
     pub(super) tally: Tally,
     pub(super) directory: Directory,
@@ -74,6 +78,8 @@ pub(super) struct Context {
     pub(super) look: Notify,
     /// Look for messages now.
     pub(super) poll: Notify,
+    /// Look for other secrets now.
+    pub(super) pull_secrets: Notify,
     /// How many wait for something that only a poll brings.
     pub(super) eager: AtomicUsize,
     /// When the last poll began that saw all there was.
@@ -81,7 +87,9 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// Says what happens, to whoever listens and so to every log. No secret is in it.
     pub(super) fn say(&self, event: Event) {
+        let event = event.redacted(self.redactor());
         self.tally.count(&event);
         let unheard = self.spec.events.send(Happened { workspace: self.spec.workspace_id, event });
         // Nobody needs to listen.
@@ -90,9 +98,14 @@ impl Context {
         }
     }
 
+    /// What knows the secrets in use.
+    pub(super) fn redactor(&self) -> &Redactor {
+        self.secrets.redactor()
+    }
+
     /// Ends the workspace.
     pub(super) fn end(&self, why: Ended) {
-        let _ = self.end.send(why);
+        let _ = self.end.send(why.redacted(self.redactor()));
     }
 
     /// Waits until the workspace may work.

@@ -159,8 +159,9 @@ impl Handler {
             Ok(outcome) => Letter::of_outcome(outcome),
             Err(error) => Some(Letter::of_error(error)),
         };
-        let answer = letter.and_then(|letter| self.answer(letter.answering(received), received));
         let context = &self.context;
+        let letter = letter.map(|letter| letter.redacted(context.redactor()).answering(received));
+        let answer = letter.and_then(|letter| self.answer(letter, received));
         let kept = context.keep(|| context.state.finish(context.fence(), key, answer.clone())).await;
         if kept.is_some() && answer.is_some() {
             context.outbox.notify_one();
@@ -189,10 +190,12 @@ impl Handler {
         death: &Death,
     ) -> Option<molecule_store::state::Runs> {
         if self.on_death == OnDeath::Fail {
-            self.give_up(key, received, &death.to_string()).await;
+            let reason = self.context.redactor().redact_owned(death.to_string());
+            self.give_up(key, received, &reason).await;
             return None;
         }
-        let (context, reason) = (&self.context, death.to_string());
+        let context = &self.context;
+        let reason = context.redactor().redact_owned(death.to_string());
         let runs = context.keep(|| context.state.fault(context.fence(), key, &reason)).await?;
         if runs.exhausted() {
             self.give_up(key, received, &reason).await;

@@ -15,7 +15,7 @@ pub(super) async fn run(context: Arc<Context>, random: impl Fn() -> f64) {
     let mut failures = 0_u32;
     loop {
         let interval = context.spec.intervals.heartbeat;
-        let wait = match context.client.heartbeat(context.vitals.heartbeat()).await {
+        let wait = match context.client.heartbeat(context.vitals.heartbeat(context.redactor())).await {
             Ok(()) => {
                 failures = 0;
                 context.say(Event::Heartbeat);

@@ -7,6 +7,7 @@ use molecule_store::state::NewSend;
 use serde::{Deserialize, Serialize};
 
 use super::inbox::Received;
+use crate::secrets::Redactor;
 
 /// To whom a letter goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +115,17 @@ impl Letter {
     /// The answer that an error of the handler amounts to.
     pub(super) fn of_error(error: &wit::Error) -> Self {
         Self { text: without_nul(format!("That did not work: {}", wit::words(error))), ..Self::default() }
+    }
+
+    /// The same without the values of secrets. Nothing of an agent is kept or sent before this.
+    pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
+        self.text = redactor.redact_owned(self.text);
+        for Attachment { uri, name, mime_type, .. } in &mut self.files {
+            for text in [uri, name].into_iter().chain(mime_type) {
+                *text = redactor.redact_owned(std::mem::take(text));
+            }
+        }
+        self
     }
 
     /// The same, as the answer to a message.

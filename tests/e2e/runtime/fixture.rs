@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use molecule_gate::{Gate, Grants, Permit};
+use molecule_gate::{Gate, Grants, Permit, SecretName};
 use molecule_runtime::wit::{
     Content, Error, Identity, Level, Message, Outcome, Part, PartContent, Peer, PeerRef, Reply, Sender,
     StartReason,
 };
 use molecule_runtime::{
-    Actor, ActorOptions, Agent, AgentEvent, AotStore, Call, CallPeer, Component, Delivery, Line, LineSource,
-    ListPeers, Notify, Observer, Restarts, Runtime, Services, SetTask,
+    Actor, ActorOptions, Agent, AgentEvent, AotStore, Call, CallPeer, Component, Delivery, Fetch, FetchError,
+    FetchResponse, Line, LineSource, ListPeers, Notify, Observer, Restarts, Reveal, Runtime, Services,
+    SetTask,
 };
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -322,6 +323,18 @@ impl Services for Desk {
         let (answer, _) = oneshot::channel();
         // Whose call it is stands in the receipt.
         let _ = self.ask.send(Asked { what, message: None, callback: "", answer });
+    }
+
+    async fn fetch(&self, _: Permit<Fetch>, _: &Call) -> Result<FetchResponse, FetchError> {
+        Err(FetchError::Invalid("no network".to_owned()))
+    }
+
+    fn secret_names(&self) -> Vec<SecretName> {
+        Vec::new()
+    }
+
+    async fn reveal(&self, _: Permit<Reveal>, _: &Call) -> Result<String, Error> {
+        Err(Error::NotFound("no secrets".to_owned()))
     }
 }
 
