@@ -26,7 +26,13 @@ pub(crate) fn of(refusal: Refusal, effect: &Effect<'_>, grants: &Grants) -> Vec<
         }
         Refusal::Size => vec![Grant::MessageBytes(effect.bytes())],
         Refusal::Rate { .. } => vec![Grant::MessagesPerMinute(more(limits.messages_per_minute))],
-        Refusal::RequestRate { .. } => vec![Grant::RequestsPerMinute(more(limits.requests_per_minute))],
+        Refusal::RequestRate { rules, .. } => {
+            let mut cure = vec![Grant::RequestsPerMinute(more(limits.requests_per_minute))];
+            if let (true, Effect::Fetch { target, bytes, secrets }) = (rules, *effect) {
+                cure.extend(fetch(refusal, target, bytes, secrets, grants));
+            }
+            cure
+        }
         Refusal::Network | Refusal::Secret { .. } | Refusal::RequestSize | Refusal::RuleRate { .. } => {
             let Effect::Fetch { target, bytes, secrets } = *effect else { return Vec::new() };
             fetch(refusal, target, bytes, secrets, grants)
@@ -56,7 +62,7 @@ fn fetch(
     let rule = grants.net.iter().find(|rule| rule.matches(target));
     let most = |rule: &NetRule| rule.bounds().request.unwrap_or(grants.limits.request_bytes).bytes();
     let large = !grants.net.iter().any(|rule| rule.matches(target) && bytes <= most(rule));
-    let rated = matches!(refusal, Refusal::RuleRate { .. });
+    let rated = matches!(refusal, Refusal::RuleRate { .. } | Refusal::RequestRate { rules: true, .. });
     if rule.is_none() || large || rated {
         let mut wanted = rule.cloned().unwrap_or_else(|| NetRule::exactly(target));
         let mut bounds = Bounds { ..*wanted.bounds() };

@@ -94,16 +94,21 @@ impl Gate {
     /// The [`Denial`], when a rule refuses it. Nothing has happened then, and nothing was counted against a rate.
     pub fn pass<A: Act>(&self, act: A, message: Option<&str>) -> Result<Permit<A>, Denial> {
         let effect = act.effect();
-        let decided = self.decide(&effect, true);
-        let decided = decided.map_err(|refusal| Denial::explain(refusal, &effect, &self.grants()));
+        let (decided, grants) = self.decide(&effect, true);
+        let decided = decided.map_err(|refusal| Denial::explain(refusal, &effect, &grants));
         let receipt = self.record(&effect, message, decided.as_ref().err());
         decided.map(|terms| Permit::new(act, terms, receipt))
     }
 
+    /// Whether an effect would be allowed now. Allocates nothing, counts nothing, and leaves no receipt.
+    pub fn allows(&self, effect: &Effect<'_>) -> bool {
+        self.decide(effect, false).0.is_ok()
+    }
+
     /// What would be decided now, and on which grants it would rest. Counts nothing and leaves no receipt.
     pub fn explain(&self, effect: &Effect<'_>) -> Explanation {
-        let grants = self.grants();
-        match self.decide(effect, false) {
+        let (decided, grants) = self.decide(effect, false);
+        match decided {
             Ok(terms) => Explanation { by: resting_on(effect, &grants, &terms), outcome: Ok(terms) },
             Err(refusal) => {
                 Explanation { by: Vec::new(), outcome: Err(Denial::explain(refusal, effect, &grants)) }
@@ -111,11 +116,13 @@ impl Gate {
         }
     }
 
-    fn decide(&self, effect: &Effect<'_>, spend: bool) -> Result<Terms, Refusal> {
+    /// The judgment, and the grants it was made by, which may be others a moment later.
+    fn decide(&self, effect: &Effect<'_>, spend: bool) -> (Result<Terms, Refusal>, Arc<Grants>) {
         let now = (self.clock)();
         let mut policy = self.policy();
         let Policy { grants, revision, meters } = &mut *policy;
-        Judge { grants, revision: *revision, started: self.started, now }.decide(effect, meters, spend)
+        let judge = Judge { grants, revision: *revision, started: self.started, now };
+        (judge.decide(effect, meters, spend), grants.clone())
     }
 
     fn policy(&self) -> MutexGuard<'_, Policy> {

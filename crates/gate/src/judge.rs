@@ -32,9 +32,10 @@ pub(crate) enum Refusal {
     RuleRate {
         retry_after: Duration,
     },
-    /// The rate of all requests.
+    /// The rate of all requests, and that of its rules where there is no room either.
     RequestRate {
         retry_after: Duration,
+        rules: bool,
     },
     Address,
     Reveal,
@@ -52,7 +53,7 @@ impl Refusal {
             Refusal::Network => Rule::Network,
             Refusal::Secret { .. } => Rule::Secret,
             Refusal::RequestSize => Rule::RequestSize,
-            Refusal::RuleRate { retry_after } | Refusal::RequestRate { retry_after } => {
+            Refusal::RuleRate { retry_after } | Refusal::RequestRate { retry_after, .. } => {
                 Rule::RequestRate { retry_after }
             }
             Refusal::Address => Rule::Address,
@@ -175,17 +176,16 @@ impl Judge<'_> {
             return Err(Refusal::RequestSize);
         }
         // Nothing is taken from one meter before the other one has something to give.
-        let before = meters.kinds;
-        self.meter(Kind::Fetch, meters, spend).map_err(|refusal| match refusal {
-            Refusal::Rate { retry_after } => Refusal::RequestRate { retry_after },
-            other => other,
-        })?;
-        match self.meter_rules(target, meters, spend) {
-            Ok(rule) => terms.rule = Some(rule),
-            Err(refusal) => {
-                meters.kinds = before;
-                return Err(refusal);
-            }
+        let rule = self.meter_rules(target, meters, false);
+        if let Err(Refusal::Rate { retry_after }) = self.meter(Kind::Fetch, meters, spend && rule.is_ok()) {
+            return Err(match rule {
+                Err(rules) => Refusal::RequestRate { retry_after: retry_after.max(rules), rules: true },
+                Ok(_) => Refusal::RequestRate { retry_after, rules: false },
+            });
+        }
+        terms.rule = Some(rule.map_err(|retry_after| Refusal::RuleRate { retry_after })?);
+        if spend {
+            let _ = self.meter_rules(target, meters, true);
         }
         Ok(terms)
     }
@@ -210,8 +210,9 @@ impl Judge<'_> {
         }))
     }
 
-    /// Counts a request against the rate of a rule that matches it, unless one is without: which one it was.
-    fn meter_rules(&self, target: &Target, meters: &mut Meters, spend: bool) -> Result<usize, Refusal> {
+    /// Counts a request against the rate of a rule that matches it, unless one is without: which one it was, or how long
+    /// until there is one.
+    fn meter_rules(&self, target: &Target, meters: &mut Meters, spend: bool) -> Result<usize, Duration> {
         if let Some((index, _)) = self.matching(target).find(|(_, rule)| rule.bounds().per_minute.is_none()) {
             return Ok(index);
         }
@@ -232,7 +233,7 @@ impl Judge<'_> {
                 Err(wait) => soonest = Some(soonest.map_or(wait, |soonest| soonest.min(wait))),
             }
         }
-        Err(Refusal::RuleRate { retry_after: soonest.unwrap_or_default() })
+        Err(soonest.unwrap_or_default())
     }
 
     fn matching<'t>(&'t self, target: &'t Target) -> impl Iterator<Item = (usize, &'t NetRule)> {

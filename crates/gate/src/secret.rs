@@ -98,11 +98,11 @@ impl FromStr for SecretName {
             return Err(InvalidSecretName::Form);
         }
         let upper = text.to_ascii_uppercase();
-        let acts = |name: &&str| match name.ends_with('_') {
-            true => upper.starts_with(*name),
-            false => upper == **name,
+        let acts = |name: &str| match name.ends_with('_') {
+            true => upper.starts_with(name),
+            false => upper == name,
         };
-        match LOADER.iter().any(|name| acts(&name)) {
+        match LOADER.iter().any(|name| acts(name)) {
             true => Err(InvalidSecretName::Loader { name: text.to_owned() }),
             false => Ok(Self(text.to_owned())),
         }

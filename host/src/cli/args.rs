@@ -1,6 +1,7 @@
 //! The command line: which flags there are, and what they say of themselves.
 
 mod operator;
+mod policy;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,11 +9,12 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, Args, Command, CommandFactory, Parser, ValueEnum};
 use molecule_host::OnEnd;
-use molecule_host::gate::PeerGrant;
+use molecule_host::gate::{ByteSize, NetRule, PeerGrant, SecretGrant, SecretName};
 use molecule_host::platform::{OrgId, Origin};
 use molecule_protocol::{PlatformUrl, WorkspaceId};
 
 pub(super) use self::operator::{BackupArgs, InboxAction, InboxArgs, LogsArgs, PsArgs, UpArgs};
+pub(super) use self::policy::{PolicyAction, PolicyArgs, PolicyKeys};
 use super::limits::LimitArgs;
 use super::values;
 
@@ -34,6 +36,7 @@ molecule-host [run] AGENT.wasm --platform-url URL --workspace-id ID [OPTIONS]
        molecule-host dev PATH [OPTIONS]      (an agent on a platform of its own)
        molecule-host up AGENTS.toml          (many agents in one process)
        molecule-host ps | logs AGENT         (what runs, and what it says)
+       molecule-host policy check|explain    (a file of grants: is it right, and what does it give)
        molecule-host inbox ... | backup FILE (messages that were given up; a copy of the state)
                                              (each with --help)";
 
@@ -180,12 +183,39 @@ pub(super) struct GrantArgs {
     /// Let the agent see and call this peer, by workspace id or name; '*' for all. May be repeated
     #[arg(long, value_name = "PEER")]
     pub(super) allow_peer: Vec<PeerGrant>,
+    /// Let it make these requests: '[METHODS ]SCHEME://HOST[:PORT][PATH] [BOUNDS]'. May be repeated
+    #[arg(long, value_name = "RULE")]
+    pub(super) allow_net: Vec<NetRule>,
+    /// Let it put this secret into requests to this host, without seeing it: 'NAME@HOST[:PORT]'. May be repeated
+    #[arg(long, value_name = "NAME@HOST")]
+    pub(super) allow_secret: Vec<SecretGrant>,
+    /// Let it see this secret. May be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(super) allow_reveal: Vec<SecretName>,
+    /// Let it keep so much in a folder of its own
+    #[arg(long, value_name = "SIZE")]
+    pub(super) allow_storage: Option<ByteSize>,
+    /// Read further grants and limits from this file; what flags say goes before it
+    #[arg(long, value_name = "FILE")]
+    pub(super) policy: Option<PathBuf>,
     /// Bytes of one message that the agent sends, at most 1048576 [default: 262144]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub(super) max_message_bytes: Option<u32>,
     /// Messages of each kind that the agent sends in a minute [default: 120]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) max_messages_per_minute: Option<u32>,
+    /// HTTP requests that it makes in a minute [default: 600]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) max_requests_per_minute: Option<u32>,
+    /// HTTP requests that it makes at once [default: 32]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) max_concurrent_requests: Option<u32>,
+    /// Size of the body of a request, where its rule says nothing [default: 8MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(super) max_request: Option<ByteSize>,
+    /// Size of the body of a response, where its rule says nothing [default: 64MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(super) max_response: Option<ByteSize>,
 }
 
 /// How the agent is run.

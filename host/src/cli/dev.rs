@@ -30,7 +30,7 @@ use super::report::Who;
 use super::run::{finish, stop};
 use super::settings::{self, UsageError};
 use super::signals::Signals;
-use super::{build, report};
+use super::{build, policy, report};
 
 /// How long `--once` waits for an answer where nothing is said: a first compilation does not count, a model's answer
 /// does.
@@ -57,7 +57,8 @@ impl DevSettings {
     /// # Errors
     /// What makes no sense together.
     pub(super) fn new(args: DevArgs) -> Result<Self, UsageError> {
-        let DevArgs { path, package, conversation, local, grants, behaviour, limits, output: _ } = args;
+        let DevArgs { path, package, conversation, local, mut grants, behaviour, mut limits, output: _ } =
+            args;
         let wrong = |text: &str| Err(UsageError(text.to_owned()));
         let Some(path) = path else {
             return wrong(
@@ -71,6 +72,7 @@ impl DevSettings {
             true => Patience::Once(conversation.timeout.unwrap_or(PATIENCE)),
             false => Patience::Endless,
         };
+        policy::apply(&mut grants, &mut limits)?;
         Ok(Self {
             path,
             package,

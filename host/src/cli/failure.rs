@@ -17,6 +17,7 @@ use super::control::ControlError;
 use super::dev::LocalError;
 use super::escape::one_line;
 use super::inbox::InboxError;
+use super::policy::PolicyError;
 use super::settings::UsageError;
 
 /// The exit codes; scripts and service managers rely on them.
@@ -25,6 +26,8 @@ use super::settings::UsageError;
 pub(super) enum Exit {
     /// Stopped by a signal, or all that was said is answered.
     Done = 0,
+    /// A request that was asked about would be denied.
+    Denied = 1,
     /// A wrong flag, a token that is refused, a workspace that is unknown.
     Configuration = 2,
     /// Not a component, of another world or of a newer contract; or a crate that makes none.
@@ -96,6 +99,9 @@ pub(super) enum Failure {
     /// No copy was made.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// A policy file, asked about.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The address to be watched at.
     #[error("cannot listen on {addr} for --metrics: {source}; choose another port, or leave it out")]
     Metrics {
@@ -183,6 +189,8 @@ impl Failure {
             Self::Control(error) => of_control(error),
             Self::Inbox(error) => of_inbox(error),
             Self::AllEnded { exit, .. } => *exit,
+            Self::Policy(PolicyError::Wrong { .. }) => Exit::Configuration,
+            Self::Policy(PolicyError::Denied { .. }) => Exit::Denied,
             Self::Backup(BackupError::Absent { .. }) => Exit::Configuration,
             Self::Backup(BackupError::Store(_)) | Self::Metrics { .. } => Exit::Local,
         }
@@ -335,6 +343,8 @@ mod tests {
             (InboxError::Output.into(), Exit::Local),
             (BackupError::Absent { state_dir: "s".into() }.into(), Exit::Configuration),
             (BackupError::Store(StoreError::DiskFull).into(), Exit::Local),
+            (PolicyError::Wrong { path: "p".into(), count: 2 }.into(), Exit::Configuration),
+            (PolicyError::Denied { count: 1 }.into(), Exit::Denied),
             (Failure::Metrics { addr: "127.0.0.1:9".parse().unwrap(), source: io() }, Exit::Local),
             (
                 Failure::AllEnded { agent: "alice".into(), line: "a; do b".into(), exit: Exit::Removed },
@@ -357,8 +367,16 @@ mod tests {
 
     #[test]
     fn the_codes_are_those_that_scripts_rely_on() {
-        let codes = [Exit::Done, Exit::Configuration, Exit::Component, Exit::Agent, Exit::Held, Exit::Local];
-        assert_eq!(codes.map(|it| it as u8), [0, 2, 3, 4, 5, 6]);
+        let codes = [
+            Exit::Done,
+            Exit::Denied,
+            Exit::Configuration,
+            Exit::Component,
+            Exit::Agent,
+            Exit::Held,
+            Exit::Local,
+        ];
+        assert_eq!(codes.map(|it| it as u8), [0, 1, 2, 3, 4, 5, 6]);
         assert_eq!([Exit::Paused, Exit::Removed].map(|it| it as u8), [10, 11]);
     }
 

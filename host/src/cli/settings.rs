@@ -13,7 +13,7 @@ use molecule_host::{AgentSpec, Intervals};
 
 use super::args::{AgentArgs, BehaviourArgs, GrantArgs, IdentityArgs, PlatformArgs, RunArgs, StateArgs};
 use super::limits::limit;
-use super::values;
+use super::{policy, values};
 
 /// The environment, as far as it matters here: an empty variable counts as none.
 pub(super) struct Environment(Box<Lookup>);
@@ -84,10 +84,11 @@ impl RunSettings {
     /// # Errors
     /// What is missing, by flag and by variable, and what makes no sense.
     pub(super) fn new(args: RunArgs, environment: &Environment) -> Result<Self, UsageError> {
-        let RunArgs { component, agent, state, watch, output: _ } = args;
+        let RunArgs { component, mut agent, state, watch, output: _ } = args;
         let component = component.ok_or_else(|| {
             UsageError("no agent is named; give its component, as in: molecule-host agent.wasm".to_owned())
         })?;
+        policy::apply(&mut agent.grants, &mut agent.limits)?;
         let stack_bytes = agent.limits.max_stack;
         let spec = spec(agent, environment)?;
         let state_dir = state_dir(state, environment)?;
@@ -95,7 +96,7 @@ impl RunSettings {
     }
 }
 
-/// What is said about one agent.
+/// What is said about one agent, its policy file put into it already.
 ///
 /// # Errors
 /// As [`RunSettings::new`].
@@ -153,15 +154,25 @@ fn missing(what: &str, flag: &str, variable: &str) -> UsageError {
     UsageError(format!("{what}; give {flag} or set {variable}"))
 }
 
-/// What the flags grant.
+/// What the flags grant. Those of a file are among them already.
 pub(super) fn granted(args: GrantArgs) -> Grants {
-    let mut grants = Grants { peers: args.allow_peer, ..Grants::default() };
-    if let Some(bytes) = args.max_message_bytes {
-        grants.limits.message_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-    }
-    if let Some(count) = args.max_messages_per_minute {
-        grants.limits.messages_per_minute = count;
-    }
+    let GrantArgs { allow_peer, allow_net, allow_secret, allow_reveal, allow_storage, policy: _, .. } = args;
+    let mut grants = Grants {
+        peers: allow_peer,
+        net: allow_net,
+        secrets: allow_secret,
+        reveal: allow_reveal,
+        storage_bytes: allow_storage,
+        ..Grants::default()
+    };
+    let limits = &mut grants.limits;
+    let bytes = args.max_message_bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    limits.message_bytes = bytes.unwrap_or(limits.message_bytes);
+    limits.messages_per_minute = args.max_messages_per_minute.unwrap_or(limits.messages_per_minute);
+    limits.requests_per_minute = args.max_requests_per_minute.unwrap_or(limits.requests_per_minute);
+    limits.concurrent_requests = args.max_concurrent_requests.unwrap_or(limits.concurrent_requests);
+    limits.request_bytes = args.max_request.unwrap_or(limits.request_bytes);
+    limits.response_bytes = args.max_response.unwrap_or(limits.response_bytes);
     grants
 }
 
