@@ -178,3 +178,43 @@ pub struct Happened {
     /// What happened.
     pub event: Event,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A variant that is passed on as it came fails here.
+    #[test]
+    fn no_event_has_the_value_of_a_secret() {
+        let redactor = Redactor::default();
+        redactor.learn("KEY", "hunter22", false);
+        let key = || "<hunter22>".to_owned();
+        let dead = |cause| Death { cause, backtrace: Some(key()) };
+        let causes: [fn(String) -> Cause; 4] =
+            [Cause::Panicked, Cause::Trap, Cause::StartFailed, Cause::Host];
+        let mut events = vec![
+            Event::Registered { name: key() },
+            Event::MessageIn { id: key(), from: key() },
+            Event::Handled { id: key(), answered: true, took: Duration::ZERO },
+            Event::Delivered { to: key() },
+            Event::Undeliverable { to: key(), reason: key() },
+            Event::DeadLetter { id: key(), reason: key() },
+            Event::Wedged { death: dead(Cause::StackOverflow) },
+            Event::Log {
+                source: LineSource::Log,
+                level: Level::Info,
+                text: key(),
+                fields: vec![(key(), key())],
+                message: Some(key()),
+            },
+            Event::Trouble(key()),
+            Event::Ended(Ended::Refused(key())),
+            Event::Ended(Ended::Failed(key())),
+        ];
+        events.extend(causes.map(|cause| Event::Died { death: dead(cause(key())), backoff: Duration::ZERO }));
+        for event in events {
+            let shown = format!("{:?}", event.redacted(&redactor));
+            assert!(shown.contains("<[secret KEY]>") && !shown.contains("hunter22"), "{shown}");
+        }
+    }
+}

@@ -325,6 +325,12 @@ impl Running {
         self.handle.status(self.ended.borrow().clone())
     }
 
+    /// Reads the operator's own secrets and pulls those of the platform again: they may have changed. Happens every hour
+    /// by itself; what cannot be read keeps its old value and is told as an event.
+    pub fn pull_secrets(&self) {
+        self.handle.pull_secrets();
+    }
+
     /// Lets a message that was given up wait again, in its old place and with its runs forgotten.
     ///
     /// # Errors

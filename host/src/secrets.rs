@@ -124,3 +124,75 @@ impl fmt::Debug for Secrets {
         f.debug_struct("Secrets").field("sources", &self.sources).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use molecule_gate::Gate;
+
+    use super::*;
+
+    fn platform(secrets: &[(&str, &str)]) -> molecule_protocol::Secrets {
+        secrets.iter().map(|(name, value)| ((*name).to_owned(), SecretValue::new(*value))).collect()
+    }
+
+    fn value(secrets: &Secrets, name: &str) -> Option<String> {
+        let name = name.parse().unwrap();
+        secrets.use_up(&name).ok().map(|value| value.expose().to_owned())
+    }
+
+    fn with_file(path: &std::path::Path) -> Secrets {
+        Secrets::new(vec![format!("KEY=file:{}", path.display()).parse().unwrap()])
+    }
+
+    #[test]
+    fn the_operator_s_own_go_before_those_of_the_platform() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, "of the operator\n").unwrap();
+        let secrets = with_file(&path);
+        assert!(secrets.read().is_empty());
+        secrets.pulled(platform(&[("KEY", "of the platform"), ("OTHER", "another")]));
+        assert_eq!(value(&secrets, "KEY").as_deref(), Some("of the operator"));
+        assert_eq!(value(&secrets, "OTHER").as_deref(), Some("another"));
+        assert_eq!(value(&secrets, "NONE"), None);
+    }
+
+    #[test]
+    fn one_that_cannot_be_read_any_more_keeps_its_old_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let secrets = with_file(&path);
+        assert_eq!((secrets.read().len(), value(&secrets, "KEY")), (1, None));
+        std::fs::write(&path, "first").unwrap();
+        assert!(secrets.read().is_empty());
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(secrets.read().len(), 1);
+        assert_eq!(value(&secrets, "KEY").as_deref(), Some("first"));
+    }
+
+    #[test]
+    fn an_agent_hears_of_secrets_that_are_granted_and_have_a_value() {
+        let secrets = Secrets::default();
+        secrets.pulled(platform(&[("B", "1"), ("A", "2"), ("C", "3"), ("PATH", "4")]));
+        let grants = Grants {
+            secrets: ["B@x.example", "B@y.example", "GONE@x.example"].map(|it| it.parse().unwrap()).to_vec(),
+            reveal: vec!["A".parse().unwrap()],
+            ..Grants::default()
+        };
+        let names: Vec<_> = secrets.names(&grants).iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["A", "B"]);
+    }
+
+    #[test]
+    fn what_was_revealed_is_masked_in_what_we_say() {
+        let secrets = Secrets::default();
+        secrets.pulled(platform(&[("KEY", "hunter22")]));
+        let name: SecretName = "KEY".parse().unwrap();
+        let gate = Gate::new(Grants { reveal: vec![name.clone()], ..Grants::default() });
+        let permit = gate.pass(Reveal { name }, None).unwrap();
+        assert_eq!(secrets.redactor().redact("hunter22"), "hunter22");
+        assert_eq!(secrets.reveal(permit).unwrap(), "hunter22");
+        assert_eq!(secrets.redactor().redact("hunter22"), "[secret KEY]");
+        assert!(!format!("{secrets:?}").contains("hunter22"));
+    }
+}

@@ -14,6 +14,7 @@ mod client;
 mod clocks;
 mod dev;
 mod disk_full;
+mod egress;
 mod inbox;
 mod kills;
 mod lifecycle;

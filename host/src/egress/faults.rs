@@ -59,7 +59,8 @@ fn of_certificate(error: &CertificateError) -> CertificateFault {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             CertificateFault::WrongName
         }
-        CertificateError::UnknownIssuer => CertificateFault::UnknownIssuer,
+        // Of somebody who calls himself like one who is trusted.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => CertificateFault::UnknownIssuer,
         // The library that checks has a case for it, which this one does not repeat.
         other if format!("{other:?}").contains("CaUsedAsEndEntity") => CertificateFault::AuthorityAsServer,
         other => CertificateFault::Other(other.to_string()),

@@ -132,11 +132,11 @@ impl Outlet {
         };
         let answered = tokio::select! {
             biased;
-            answered = lease.connection.send(outgoing) => answered,
             () = flooded.notified() => {
                 let detail = "it says again and again that it is not done yet".to_owned();
                 return Err(Failed::For(FetchError::Protocol { host, detail }));
             }
+            answered = lease.connection.send(outgoing) => answered,
             late = overdue => return Err(Failed::For(late)),
         };
         match answered {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use molecule_gate::{Host, Reach, Scheme, Target};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::body::Progress;
@@ -34,9 +35,16 @@ impl Server {
 
 /// The pool. It is that of one agent alone.
 pub(super) struct Pool {
-    kept: Mutex<HashMap<Server, Vec<Kept>>>,
+    kept: Mutex<Connections>,
     idle: Duration,
     most: usize,
+}
+
+#[derive(Default)]
+struct Connections {
+    by_server: HashMap<Server, Vec<Kept>>,
+    /// Somebody closes those that are not used.
+    is_swept: bool,
 }
 
 struct Kept {
@@ -66,16 +74,17 @@ impl Pool {
 
     /// Takes care of a connection that was just made.
     pub(super) fn lease(self: &Arc<Self>, key: Key, connection: Connection) -> Lease {
+        let threads = Handle::current();
         if connection.is_http2() {
-            self.keep(key.clone(), connection.clone());
+            self.keep(key.clone(), connection.clone(), &threads);
         }
-        Lease { pool: Arc::downgrade(self), key, connection, progress: None }
+        Lease { pool: Arc::downgrade(self), key, connection, progress: None, threads }
     }
 
     /// The latest one; of HTTP/1.1 it is no longer in the pool then.
     fn find(&self, key: &Key) -> Option<Connection> {
         let mut kept = self.kept();
-        let list = kept.get_mut(&key.target)?;
+        let list = kept.by_server.get_mut(&key.target)?;
         let index = list.iter().rposition(|it| it.key == *key && it.connection.has_room())?;
         if list.get(index)?.connection.is_http2() {
             let it = list.get_mut(index)?;
@@ -87,66 +96,67 @@ impl Pool {
     }
 
     fn forget(&self, key: &Key, connection: &Connection) {
-        if let Some(list) = self.kept().get_mut(&key.target) {
+        if let Some(list) = self.kept().by_server.get_mut(&key.target) {
             list.retain(|it| !it.connection.is_same(connection));
         }
     }
 
-    fn keep(self: &Arc<Self>, key: Key, connection: Connection) {
+    fn keep(self: &Arc<Self>, key: Key, connection: Connection, threads: &Handle) {
         let mut kept = self.kept();
-        let list = kept.entry(key.target.clone()).or_default();
+        let list = kept.by_server.entry(key.target.clone()).or_default();
         if list.iter().any(|it| it.connection.is_same(&connection)) {
             return;
         }
         // Under other grants nobody asks for the old ones any more.
         list.retain(|it| it.key.revision == key.revision);
         list.push(Kept { key, connection, since: Instant::now() });
-        let idle: usize = kept.values().flatten().filter(|it| it.connection.is_idle()).count();
-        if idle > self.most {
-            drop_oldest(&mut kept);
+        kept.drop_beyond(self.most);
+        if !std::mem::replace(&mut kept.is_swept, true) {
+            threads.spawn(sweep(Arc::downgrade(self), self.idle));
         }
-        drop(kept);
-        self.sweep_later();
     }
 
-    /// Closes connections that nobody used for a while, once they have not been.
-    fn sweep_later(self: &Arc<Self>) {
-        let (pool, idle) = (Arc::downgrade(self), self.idle);
-        tokio::spawn(async move {
-            tokio::time::sleep(idle).await;
-            if let Some(pool) = pool.upgrade() {
-                pool.sweep();
-            }
-        });
-    }
-
-    fn sweep(self: &Arc<Self>) {
+    /// Closes what was not used for a while. False if there is nothing left to look after.
+    fn sweep(&self) -> bool {
         let now = Instant::now();
-        let mut shared = false;
-        self.kept().retain(|_, list| {
+        let mut kept = self.kept();
+        kept.by_server.retain(|_, list| {
             list.retain(|it| !it.connection.is_idle() || now.duration_since(it.since) < self.idle);
-            shared |= !list.is_empty();
             !list.is_empty()
         });
-        // One of HTTP/2 that is in use stays where it is; nobody else looks after it.
-        if shared {
-            self.sweep_later();
-        }
+        kept.is_swept = !kept.by_server.is_empty();
+        kept.is_swept
     }
 
-    fn kept(&self) -> MutexGuard<'_, HashMap<Server, Vec<Kept>>> {
+    fn kept(&self) -> MutexGuard<'_, Connections> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn drop_oldest(kept: &mut HashMap<Server, Vec<Kept>>) {
-    let idle = kept.values().flatten().filter(|it| it.connection.is_idle());
-    let Some((server, since)) = idle.min_by_key(|it| it.since).map(|it| (it.key.target.clone(), it.since))
-    else {
-        return;
-    };
-    if let Some(list) = kept.get_mut(&server) {
-        list.retain(|it| it.since != since || !it.connection.is_idle());
+impl Connections {
+    /// Closes the one that was used longest ago, where there are more than this.
+    fn drop_beyond(&mut self, most: usize) {
+        let idle = || self.by_server.values().flatten().filter(|it| it.connection.is_idle());
+        if idle().count() <= most {
+            return;
+        }
+        let oldest =
+            idle().min_by_key(|it| it.since).map(|it| (it.key.target.clone(), it.connection.clone()));
+        if let Some((server, connection)) = oldest
+            && let Some(list) = self.by_server.get_mut(&server)
+        {
+            list.retain(|it| !it.connection.is_same(&connection));
+        }
+    }
+}
+
+/// Sweeps a pool now and then, as long as there is something in it.
+async fn sweep(pool: Weak<Pool>, idle: Duration) {
+    loop {
+        tokio::time::sleep(idle).await;
+        if !pool.upgrade().is_some_and(|pool| pool.sweep()) {
+            return;
+        }
     }
 }
 
@@ -157,6 +167,8 @@ pub(super) struct Lease {
     pub(super) connection: Connection,
     /// Of the request that it carries.
     pub(super) progress: Option<Arc<Progress>>,
+    /// Where connections are driven: the response may be read elsewhere.
+    threads: Handle,
 }
 
 impl Lease {
@@ -164,7 +176,7 @@ impl Lease {
     pub(super) fn give_back(self) {
         let is_free = self.progress.as_ref().is_none_or(|progress| progress.is_sent());
         if let (true, false, Some(pool)) = (is_free, self.connection.is_http2(), self.pool.upgrade()) {
-            pool.keep(self.key, self.connection);
+            pool.keep(self.key, self.connection, &self.threads);
         }
     }
 }

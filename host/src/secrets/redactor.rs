@@ -13,6 +13,9 @@ use super::forms::forms;
 /// A value of fewer bytes is not looked for: it would be found everywhere.
 pub const SHORTEST: usize = 6;
 
+/// Bytes of patterns for which speed is worth memory.
+const SMALL: usize = 32 * 1024;
+
 /// Knows the values of secrets that are in use, and finds them in texts and bodies, whatever common form they take.
 ///
 /// It keeps no contiguous copy of a value but those in its list of patterns, which are overwritten on drop; the searcher
@@ -152,10 +155,13 @@ impl Patterns {
             names.push(entry.name.clone());
             list.extend(forms(&entry.value).into_iter().map(|bytes| Pattern { bytes, name }));
         }
+        // The faster one takes some hundred bytes of memory for each byte of a pattern.
+        let bytes: usize = list.iter().map(|pattern: &Pattern| pattern.bytes.len()).sum();
+        let kind = if bytes <= SMALL { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
         // A prefilter would hold copies of the patterns that nobody overwrites.
         let searcher = AhoCorasick::builder()
             .prefilter(false)
-            .kind(Some(AhoCorasickKind::DFA))
+            .kind(Some(kind))
             .build(list.iter().map(|pattern| pattern.bytes.as_slice()));
         // It fails only of patterns beyond 2 GB.
         Self { list, names, searcher: searcher.ok() }
@@ -235,10 +241,11 @@ impl Filter {
 
     /// Masks; returns where the last value ends.
     fn mask(&self, bytes: &mut [u8]) -> usize {
+        // Before anything is masked: what belongs to one value may be the beginning of a longer one.
+        let found = self.patterns.find(bytes);
         bytes.get_mut(..self.masked).unwrap_or_default().fill(b'*');
         let mut end = self.masked;
-        // What is masked already is no longer part of another one: it was looked at as it came.
-        for Found { range, .. } in self.patterns.find(bytes) {
+        for Found { range, .. } in found {
             end = end.max(range.end);
             bytes.get_mut(range).unwrap_or_default().fill(b'*');
         }
@@ -317,6 +324,21 @@ mod tests {
         ] {
             assert_eq!(filtered(&redactor, pieces.iter().map(|piece| piece.as_bytes())), "a ******** b");
         }
+    }
+
+    #[test]
+    fn a_value_that_another_one_begins_with_does_not_hide_it() {
+        let redactor = redactor(&["hunter22", "hunter22-and-more"]);
+        let pieces = ["a hunter22", "-and-more b hunter22", "-and"].map(str::as_bytes);
+        assert_eq!(filtered(&redactor, pieces), "a ***************** b ********-and");
+    }
+
+    /// As large as a key in a file.
+    #[test]
+    fn a_long_value_is_found_too() {
+        let value = (0..8_000).map(|index| char::from(b'a' + (index % 23) as u8)).collect::<String>();
+        let redactor = redactor(&[&value]);
+        assert_eq!(redactor.redact(&format!("<{value}>")), "<[secret K0]>");
     }
 
     #[test]

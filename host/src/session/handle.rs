@@ -35,6 +35,11 @@ impl Handle {
         self.0.spec.shutdown_grace
     }
 
+    /// Looks for other secrets.
+    pub(crate) fn pull_secrets(&self) {
+        self.0.pull_secrets.notify_one();
+    }
+
     /// How it is, if it has not ended.
     pub(crate) fn status(&self, ended: Option<Ended>) -> Status {
         let context = &self.0;

@@ -289,6 +289,19 @@ mod tests {
     }
 
     #[test]
+    fn nothing_of_a_letter_has_the_value_of_a_secret() {
+        let redactor = Redactor::default();
+        redactor.learn("KEY", "hunter22", false);
+        let parts = [
+            part(PartContent::Text("it is hunter22".into())),
+            part(PartContent::Data(r#"{"key":"hunter22"}"#.into())),
+            file("https://x/hunter22", Some("hunter22.txt")),
+        ];
+        let kept = Letter::of(&parts).redacted(&redactor).into_send("id".into(), &Receiver::User).body;
+        assert!(kept.contains("[secret KEY].txt") && !kept.contains("hunter22"), "{kept}");
+    }
+
+    #[test]
     fn a_letter_to_a_peer_is_marked_as_a_reply() {
         let letter =
             Letter { in_reply_to: Some("m1".into()), ..Letter::of(&[part(PartContent::Text("a".into()))]) };
