@@ -45,8 +45,8 @@ impl Agent {
         mut settings: EgressSettings,
         change: impl FnOnce(&mut Grants),
     ) -> Self {
-        let mut grants = Grants::default();
-        grants.net = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+        let net = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+        let mut grants = Grants { net, ..Grants::default() };
         change(&mut grants);
         settings.extra_roots = settings.extra_roots.or_else(|| outside.root());
         let egress = Egress::through(settings, outside.names(), outside.wires()).unwrap();

@@ -46,7 +46,7 @@ struct Link {
 /// A request that was not answered.
 pub(super) enum Unanswered {
     /// It is as it was: not a byte of it was sent.
-    NotSent(Request<FetchBody>, hyper::Error),
+    NotSent(Box<Request<FetchBody>>, hyper::Error),
     /// It may have been sent.
     Lost(hyper::Error),
 }
@@ -141,7 +141,7 @@ impl Connection {
 
 fn unanswered(mut error: TrySendError<Request<FetchBody>>) -> Unanswered {
     match error.take_message() {
-        Some(request) => Unanswered::NotSent(request, error.into_error()),
+        Some(request) => Unanswered::NotSent(Box::new(request), error.into_error()),
         None => Unanswered::Lost(error.into_error()),
     }
 }

@@ -142,7 +142,7 @@ impl Outlet {
         match answered {
             Ok(response) => Ok((response, lease)),
             Err(Unanswered::NotSent(request, error)) => {
-                outgoing.request = request;
+                outgoing.request = *request;
                 Err(Failed::NotSent(faults::of_http(&error, &host, header_bytes, Sent::No)))
             }
             Err(Unanswered::Lost(error)) => {

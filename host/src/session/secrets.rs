@@ -26,7 +26,10 @@ pub(super) async fn run(context: Arc<Context>, mut troubled: bool) {
 /// Reads the operator's own, and pulls those of the platform where some may be used. What fails leaves the old values in
 /// place and is said once, until all is well again. True if something failed.
 pub(super) async fn pull(context: &Context, troubled: bool) -> bool {
-    let mut troubles: Vec<String> = context.secrets.read().iter().map(ToString::to_string).collect();
+    let own = context.secrets.clone();
+    // On a thread of its own: a file may be a pipe that nobody writes to.
+    let unreadable = tokio::task::spawn_blocking(move || own.read()).await.unwrap_or_default();
+    let mut troubles: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
     let grants = context.gate.grants();
     // What no grant names is not asked for, nor held.
     if !grants.secrets.is_empty() || !grants.reveal.is_empty() {
