@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, Args, Command, CommandFactory, Parser, ValueEnum};
 use molecule_host::OnEnd;
+use molecule_host::egress::ProxyUrl;
 use molecule_host::gate::{ByteSize, NetRule, PeerGrant, SecretGrant, SecretName};
 use molecule_host::platform::{OrgId, Origin};
+use molecule_host::secrets::SecretSource;
 use molecule_protocol::{PlatformUrl, WorkspaceId};
 
 pub(super) use self::operator::{BackupArgs, InboxAction, InboxArgs, LogsArgs, PsArgs, UpArgs};
@@ -106,6 +108,8 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) agent: AgentArgs,
     #[command(flatten)]
+    pub(super) egress: EgressArgs,
+    #[command(flatten)]
     pub(super) state: StateArgs,
     #[command(flatten)]
     pub(super) watch: WatchArgs,
@@ -167,6 +171,18 @@ pub(super) struct StateArgs {
     pub(super) state_dir: Option<PathBuf>,
 }
 
+/// How requests of agents get out.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Network")]
+pub(super) struct EgressArgs {
+    /// Certificates in PEM of authorities that vouch for servers, beside those that the machine trusts
+    #[arg(long, value_name = "FILE")]
+    pub(super) egress_root: Option<PathBuf>,
+    /// The proxy for requests of agents: http://[USER:PASSWORD@]HOST:PORT
+    #[arg(long, value_name = "URL")]
+    pub(super) egress_proxy: Option<ProxyUrl>,
+}
+
 /// For whoever watches over it.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Watching")]
@@ -225,6 +241,9 @@ pub(super) struct BehaviourArgs {
     /// What the agent reads as its configuration. May be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = values::config)]
     pub(super) config: Vec<(String, String)>,
+    /// Where a secret's value is read: NAME=file:PATH or NAME=env:VARIABLE, before the platform's. May be repeated
+    #[arg(long, value_name = "NAME=SOURCE")]
+    pub(super) secret: Vec<SecretSource>,
     /// Seconds between two heartbeats, 0.1 to 80 [default: 30; dev: 5]
     #[arg(long, value_name = "SECONDS", value_parser = values::heartbeat_interval)]
     pub(super) heartbeat_interval: Option<Duration>,
@@ -312,6 +331,8 @@ pub(super) struct DevArgs {
     pub(super) local: LocalArgs,
     #[command(flatten)]
     pub(super) grants: GrantArgs,
+    #[command(flatten)]
+    pub(super) egress: EgressArgs,
     #[command(flatten)]
     pub(super) behaviour: BehaviourArgs,
     #[command(flatten)]

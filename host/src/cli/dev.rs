@@ -8,6 +8,7 @@ mod user;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use molecule_host::egress::EgressSettings;
 use molecule_host::gate::Grants;
 use molecule_host::state_dir::StateDirError;
 use molecule_host::token::{TokenError, TokenInputs};
@@ -47,6 +48,7 @@ pub(super) struct DevSettings {
     state_dir: Option<PathBuf>,
     name: Option<String>,
     grants: Grants,
+    egress: EgressSettings,
     behaviour: BehaviourArgs,
     limits: LimitArgs,
 }
@@ -57,8 +59,17 @@ impl DevSettings {
     /// # Errors
     /// What makes no sense together.
     pub(super) fn new(args: DevArgs) -> Result<Self, UsageError> {
-        let DevArgs { path, package, conversation, local, mut grants, behaviour, mut limits, output: _ } =
-            args;
+        let DevArgs {
+            path,
+            package,
+            conversation,
+            local,
+            mut grants,
+            egress,
+            behaviour,
+            mut limits,
+            output: _,
+        } = args;
         let wrong = |text: &str| Err(UsageError(text.to_owned()));
         let Some(path) = path else {
             return wrong(
@@ -82,6 +93,7 @@ impl DevSettings {
             state_dir: local.state_dir,
             name: local.agent_name,
             grants: settings::granted(grants),
+            egress: settings::egress(egress)?,
             behaviour,
             limits,
         })
@@ -99,7 +111,7 @@ pub(super) async fn dev(
 ) -> Result<(), Failure> {
     let component = signals.or_stop(component(&settings.path, settings.package.as_deref())).await?;
     let home = Home::open(settings.state_dir.take())?;
-    let host = signals.or_stop(build_host(&home, settings.limits.max_stack)).await?;
+    let host = signals.or_stop(build_host(&home, settings.limits.max_stack, &settings.egress)).await?;
     let agent = signals.or_stop(load(&host, &component, &limits(&settings.limits))).await?;
     let platform = Platform::start(local(&home, settings.port)).await.map_err(LocalError::from)?;
     let user = User::new(platform.url.clone())?;
@@ -167,9 +179,13 @@ async fn component(path: &Path, package: Option<&str>) -> Result<PathBuf, Failur
 }
 
 /// A host that keeps its state in `home`, and compiled components where the next one finds them.
-async fn build_host(home: &Home, stack_bytes: Option<usize>) -> Result<Host, BuildError> {
+async fn build_host(
+    home: &Home,
+    stack_bytes: Option<usize>,
+    egress: &EgressSettings,
+) -> Result<Host, BuildError> {
     let builder = || {
-        let builder = Host::builder().state_dir(home.path());
+        let builder = Host::builder().state_dir(home.path()).egress(egress.clone());
         match stack_bytes {
             Some(bytes) => builder.stack_bytes(bytes),
             None => builder,

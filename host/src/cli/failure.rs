@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use molecule_host::egress::InvalidEgress;
 use molecule_host::lock::LockError;
 use molecule_host::platform::InvalidTransport;
 use molecule_host::runtime::LoadError;
@@ -179,9 +180,10 @@ impl Failure {
             Self::Cargo(error) => of_cargo(error),
             Self::Load { source: LoadError::Host { .. }, .. } => Exit::Local,
             Self::Load { .. } => Exit::Component,
-            Self::Host(BuildError::Transport(InvalidTransport::Proxy | InvalidTransport::ExtraRoots(_))) => {
-                Exit::Configuration
-            }
+            Self::Host(
+                BuildError::Transport(InvalidTransport::Proxy | InvalidTransport::ExtraRoots(_))
+                | BuildError::Egress(InvalidEgress::ExtraRoots(_)),
+            ) => Exit::Configuration,
             Self::Host(_) | Self::Local(_) | Self::Output(_) | Self::System(_) => Exit::Local,
             Self::Start(error) => of_start(error),
             Self::Ended(ended) => of_end(ended),

@@ -30,9 +30,9 @@ pub(super) async fn run(
     signals: Signals,
     service: Service,
 ) -> Result<(), Failure> {
-    let RunSettings { component, state_dir, stack_bytes, metrics, spec } = settings;
+    let RunSettings { component, state_dir, stack_bytes, egress, metrics, spec } = settings;
     files::raise(1);
-    let builder = Host::builder().state_dir(&state_dir);
+    let builder = Host::builder().state_dir(&state_dir).egress(egress);
     let builder = match stack_bytes {
         Some(bytes) => builder.stack_bytes(bytes),
         None => builder,

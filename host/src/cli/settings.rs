@@ -6,12 +6,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use molecule_host::egress::EgressSettings;
 use molecule_host::gate::Grants;
 use molecule_host::state_dir::StateDir;
 use molecule_host::token::{TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, TokenInputs};
 use molecule_host::{AgentSpec, Intervals};
 
-use super::args::{AgentArgs, BehaviourArgs, GrantArgs, IdentityArgs, PlatformArgs, RunArgs, StateArgs};
+use super::args::{
+    AgentArgs, BehaviourArgs, EgressArgs, GrantArgs, IdentityArgs, PlatformArgs, RunArgs, StateArgs,
+};
 use super::limits::limit;
 use super::{policy, values};
 
@@ -74,6 +77,7 @@ pub(super) struct RunSettings {
     pub(super) component: PathBuf,
     pub(super) state_dir: PathBuf,
     pub(super) stack_bytes: Option<usize>,
+    pub(super) egress: EgressSettings,
     pub(super) metrics: Option<SocketAddr>,
     pub(super) spec: AgentSpec,
 }
@@ -84,7 +88,7 @@ impl RunSettings {
     /// # Errors
     /// What is missing, by flag and by variable, and what makes no sense.
     pub(super) fn new(args: RunArgs, environment: &Environment) -> Result<Self, UsageError> {
-        let RunArgs { component, mut agent, state, watch, output: _ } = args;
+        let RunArgs { component, mut agent, egress: way_out, state, watch, output: _ } = args;
         let component = component.ok_or_else(|| {
             UsageError("no agent is named; give its component, as in: molecule-host agent.wasm".to_owned())
         })?;
@@ -92,7 +96,8 @@ impl RunSettings {
         let stack_bytes = agent.limits.max_stack;
         let spec = spec(agent, environment)?;
         let state_dir = state_dir(state, environment)?;
-        Ok(Self { component, state_dir, stack_bytes, metrics: watch.metrics, spec })
+        let egress = egress(way_out)?;
+        Ok(Self { component, state_dir, stack_bytes, egress, metrics: watch.metrics, spec })
     }
 }
 
@@ -114,6 +119,23 @@ pub(super) fn spec(args: AgentArgs, environment: &Environment) -> Result<AgentSp
     behave(&mut spec, with_variables(behaviour, environment)?);
     limit(&mut spec, &limits);
     Ok(spec)
+}
+
+/// How requests of agents get out.
+///
+/// # Errors
+/// A file of certificates that cannot be read.
+pub(super) fn egress(args: EgressArgs) -> Result<EgressSettings, UsageError> {
+    let read = |path: PathBuf| {
+        std::fs::read(&path).map_err(|error| {
+            UsageError(format!(
+                "cannot read {}: {error}; give --egress-root certificates in PEM",
+                path.display()
+            ))
+        })
+    };
+    let extra_roots = args.egress_root.map(read).transpose()?;
+    Ok(EgressSettings { extra_roots, proxy: args.egress_proxy, ..EgressSettings::default() })
 }
 
 /// Where it is remembered.
@@ -194,6 +216,7 @@ fn with_variables(args: BehaviourArgs, environment: &Environment) -> Result<Beha
 /// Changes what was said, and leaves the rest of `spec` as it is.
 pub(super) fn behave(spec: &mut AgentSpec, args: BehaviourArgs) {
     spec.config = args.config;
+    spec.secrets = args.secret;
     let Intervals { heartbeat, state, poll, poll_eager } = spec.intervals;
     let poll = args.poll_interval.unwrap_or(poll);
     spec.intervals = Intervals {
