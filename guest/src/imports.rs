@@ -1,7 +1,9 @@
 //! Where calls of the host go: to the real one in a component, to the scripted one in a native test.
 
 #[cfg(target_family = "wasm")]
-pub(crate) use crate::bindings::molecule::agent::{log, messages, peers, time, workspace};
+pub(crate) use crate::bindings::molecule::agent::{
+    http, log, messages, peers, secrets, storage, time, workspace,
+};
 
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use crate::testing::imports::{log, messages, peers, time, workspace};
+pub(crate) use crate::testing::imports::{http, log, messages, peers, secrets, storage, time, workspace};

@@ -128,6 +128,9 @@
 //! | [`workspace`] | who am I, the operator's configuration, what I work on |
 //! | [`messages`] | writing to the user beside the answer |
 //! | [`peers`] | listing the other workspaces and calling them |
+//! | [`http`] | requests to servers, with answers that stream |
+//! | [`secrets`] | using keys without having them |
+//! | [`storage`] | a folder that survives restarts |
 //! | [`log`] | log lines with a level and fields |
 //! | [`time`] | waiting |
 //!
@@ -151,8 +154,10 @@
 //! }
 //! ```
 //!
-//! Calls can be made at once, with `futures::join!` and its like. Through WASI an agent has memory, clocks and random
-//! numbers; files, sockets, environment and arguments are there as functions, and empty or denied.
+//! Calls can be made at once, with `futures::join!` and its like. Through WASI an agent has memory, clocks, random
+//! numbers, and the folder of [`storage`] where that is granted; sockets, environment and arguments are there as
+//! functions, and empty or denied. Crates that speak `wasi:http`, such as `waki`, work as they are, under the same grants
+//! as [`http`]; while they wait, the agent's other messages wait, too.
 //!
 //! # State and concurrency
 //!
@@ -228,7 +233,8 @@
 //!
 //! # Features
 //!
-//! - `json`: JSON parts from and into types of serde ([`Part`]`::json`, [`Part`]`::parse`).
+//! - `json`: JSON from and into types of serde: parts ([`Part`]`::json`, [`Part`]`::parse`), bodies of requests and
+//!   responses.
 
 mod agent;
 #[doc(hidden)]
@@ -237,13 +243,16 @@ mod card;
 mod content;
 mod error;
 mod export;
+pub mod http;
 mod imports;
 pub mod log;
 mod message;
 pub mod messages;
 mod outcome;
 pub mod peers;
+pub mod secrets;
 mod start;
+pub mod storage;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 pub mod time;

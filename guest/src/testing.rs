@@ -31,8 +31,8 @@
 //! # }
 //! ```
 //!
-//! - What the host knows and answers is said before the start: [`Host::config`], [`Host::peer`], [`Host::on_call`] and
-//!   the like. A script returns an error (such as [`denied`]) to see what the agent makes of it.
+//! - What the host knows and answers is said before the start: [`Host::config`], [`Host::peer`], [`Host::on_call`],
+//!   [`Host::on_fetch`] and the like. A script returns an error (such as [`denied`]) to see what the agent makes of it.
 //! - What happens to the agent is said by the [`Instance`]: [`message`](Instance::message), [`tick`](Instance::tick),
 //!   [`stop`](Instance::stop). These block until the callback has returned, and give what a host would see.
 //! - What the agent did is in [`Host::events`], in order, and by kind in [`Host::notified`], [`Host::calls`],
@@ -44,12 +44,14 @@
 //! it does through WASI, is not scripted: that happens as in any native program.
 
 mod executor;
+pub(crate) mod fetch;
 mod host;
 pub(crate) mod imports;
 mod instance;
 mod message;
 mod script;
 
+pub use fetch::{Fetch, Response};
 pub use host::{Event, Host};
 pub use instance::Instance;
 pub use script::Call;

@@ -16,12 +16,14 @@ mod escape;
 mod failure;
 mod files;
 mod inbox;
+mod keys;
 mod limits;
 mod load;
 mod log;
 mod logs;
 mod metrics;
 mod parse;
+mod policy;
 mod ps;
 mod report;
 mod run;
@@ -65,7 +67,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(args) => &args.output,
         Command::Dev(args) => &args.output,
         Command::Up(args) => &args.output,
-        Command::Ps(_) | Command::Logs(_) | Command::Inbox(_) | Command::Backup(_) => &quiet,
+        Command::Ps(_) | Command::Logs(_) | Command::Inbox(_) | Command::Backup(_) | Command::Policy(_) => {
+            &quiet
+        }
     };
     let console = Console::new(output);
     let (log, done) = match log::start(output, &environment) {
@@ -101,6 +105,7 @@ fn execute(command: Command, environment: &Environment, console: Console) -> Res
         Command::Logs(args) => logs::logs(args, environment, console),
         Command::Inbox(args) => inbox::inbox(args, environment, console),
         Command::Backup(args) => backup::backup(args, environment, console),
+        Command::Policy(args) => policy::policy(args, console),
     }
 }
 

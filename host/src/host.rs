@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use molecule_gate::{Grants, Policy};
 use molecule_protocol::WorkspaceId;
 use molecule_runtime::wit::{Card, StartReason, StopReason};
 use molecule_runtime::{AotStore, Component, Limits, LoadError, Runtime, RuntimeError, RuntimeOptions};
@@ -11,9 +12,12 @@ use molecule_store::state::{MessageKey, State, StateError};
 use molecule_store::{MemoryState, SqliteState, StoreError};
 use tokio::sync::{broadcast, watch};
 
-use crate::events::{Ended, Happened};
+use crate::clock::Clock;
+use crate::egress::{Egress, EgressSettings, InvalidEgress};
+use crate::events::{Ended, Events, Happened};
 use crate::lock::LockError;
 use crate::platform::{InvalidTransport, Network, TransportSettings};
+use crate::random::Random;
 use crate::session;
 use crate::spec::AgentSpec;
 use crate::state_dir::{StateDir, StateDirError};
@@ -51,8 +55,10 @@ use crate::token::TokenError;
 pub struct Host {
     pub(crate) runtime: Runtime,
     pub(crate) network: Network,
+    pub(crate) egress: Egress,
     pub(crate) state: Arc<dyn State>,
     pub(crate) state_dir: Option<StateDir>,
+    pub(crate) policy: Option<Arc<dyn Policy>>,
 }
 
 impl Host {
@@ -130,6 +136,11 @@ pub struct HostBuilder {
     compiled: Option<PathBuf>,
     state: Option<Arc<dyn State>>,
     network: Option<Network>,
+    egress: EgressSettings,
+    outside: Option<Egress>,
+    clock: Option<Arc<dyn Clock>>,
+    random: Option<Random>,
+    policy: Option<Arc<dyn Policy>>,
     transport: TransportSettings,
     stack_bytes: Option<usize>,
 }
@@ -173,6 +184,37 @@ impl HostBuilder {
         self
     }
 
+    /// How the requests of agents go out.
+    pub fn egress(mut self, settings: EgressSettings) -> Self {
+        self.egress = settings;
+        self
+    }
+
+    /// A way out of one's own for the requests of agents, with other names and sockets.
+    pub fn egress_through(mut self, egress: Egress) -> Self {
+        self.outside = Some(egress);
+        self
+    }
+
+    /// Asks this clock for the time instead of the machine's; see [`Clock`] for what it is asked.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Draws random numbers here instead of from the system: for the names of messages, and for what is spread out, so
+    /// that hosts do not act in step. Agents draw theirs from the system all the same.
+    pub fn random(mut self, random: Random) -> Self {
+        self.random = Some(random);
+        self
+    }
+
+    /// Has this policy judge, beside the grants, what each agent does. It can refuse, and grants nothing.
+    pub fn policy(mut self, policy: Arc<dyn Policy>) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
     /// Opens what has to be opened.
     ///
     /// # Errors
@@ -197,15 +239,28 @@ impl HostBuilder {
             Some(network) => network,
             None => Network::new(&self.transport)?,
         };
+        let egress = match self.outside {
+            Some(egress) => egress,
+            None => Egress::new(self.egress)?,
+        };
+        let network = match self.clock {
+            Some(clock) => network.with_clock(clock),
+            None => network,
+        };
+        let network = match self.random {
+            Some(random) => network.with_random(random),
+            None => network,
+        };
         let default = RuntimeOptions::default();
         let stack_bytes = self.stack_bytes.unwrap_or(default.stack_bytes);
         let runtime = Runtime::with(RuntimeOptions { aot, stack_bytes })?;
-        Ok(Host { runtime, network, state, state_dir })
+        Ok(Host { runtime, network, egress, state, state_dir, policy: self.policy })
     }
 }
 
 /// A host could not be built.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum BuildError {
     /// The state folder.
     #[error(transparent)]
@@ -224,13 +279,22 @@ pub enum BuildError {
     /// The HTTP client.
     #[error(transparent)]
     Transport(#[from] InvalidTransport),
+    /// The way out of agents.
+    #[error(transparent)]
+    Egress(#[from] InvalidEgress),
     /// The WebAssembly runtime.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    /// The threads of a [blocking](crate::blocking) host.
+    #[error(
+        "no threads can be started: {0}; raise the limit of threads of this user (ulimit -u), or run less"
+    )]
+    Threads(std::io::Error),
 }
 
 /// A component that is an agent, and what it says of itself.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct LoadedAgent {
     /// The component.
     pub component: Component,
@@ -280,7 +344,7 @@ pub enum StartError {
 #[derive(Debug, Clone)]
 pub struct Running {
     pub(crate) name: String,
-    pub(crate) events: broadcast::Sender<Happened>,
+    pub(crate) events: Events,
     pub(crate) stop: watch::Sender<Option<(StopReason, Duration)>>,
     pub(crate) ended: watch::Receiver<Option<Ended>>,
     pub(crate) handle: session::Handle,
@@ -300,6 +364,20 @@ impl Running {
     /// How it is now.
     pub fn status(&self) -> Status {
         self.handle.status(self.ended.borrow().clone())
+    }
+
+    /// Reads the operator's own secrets and pulls those of the platform again: they may have changed. Happens every hour
+    /// by itself; what cannot be read keeps its old value and is told as an event.
+    pub fn pull_secrets(&self) {
+        self.handle.pull_secrets();
+    }
+
+    /// Puts other grants in the place of those that hold, from the next effect on. False where they are the same.
+    ///
+    /// What has been used of a rate stays used, and connections that were made under the old ones are used no more.
+    /// Storage that is granted anew is there from the next instance on.
+    pub fn set_grants(&self, grants: Grants) -> bool {
+        self.handle.set_grants(grants)
     }
 
     /// Lets a message that was given up wait again, in its old place and with its runs forgotten.

@@ -4,31 +4,42 @@
 //! sends its answers, and obeys pause and delete; the agent reaches nothing that was not granted.
 //!
 //! - [`Host`], [`AgentSpec`], [`Running`], [`Event`]: build a host, load a component, run it, watch its events, stop it.
+//! - [`blocking`]: the same for a program without tokio.
 //! - [`platform`]: everything that talks HTTP to the platform. One request builder attaches who we are, one table says
 //!   what is sent again, one pace per platform keeps all workspaces of a process within its rate limit.
+//! - [`egress`]: everything that an agent sends to the rest of the world. [`secrets`]: what it may use there unseen.
 //! - [`token`], [`lock`], [`state_dir`]: the files that hold a workspace's identity.
 //! - [`life`]: whether a workspace works, waits or has ended, as a state machine without I/O.
 //!
 //! What a message goes through, and what is promised about it, is told in `ARCHITECTURE.md`.
 
+pub mod blocking;
+mod clock;
 mod dead_letters;
+pub mod egress;
 mod events;
 mod host;
 pub mod life;
 pub mod lock;
 pub mod platform;
+mod random;
+pub mod secrets;
 mod session;
 mod spec;
 pub mod state_dir;
 mod status;
+mod tls;
 pub mod token;
 
 pub use molecule_gate as gate;
+pub use molecule_protocol::{PlatformUrl, WorkspaceId};
 pub use molecule_runtime as runtime;
 pub use molecule_store as store;
 
+pub use clock::{Clock, SystemClock};
 pub use dead_letters::{DeadLetter, DeadLetters, DeadLettersError};
-pub use events::{Ended, Event, Happened};
+pub use events::{Ended, Event, Events, Happened};
 pub use host::{BuildError, Host, HostBuilder, LoadedAgent, Running, StartError};
+pub use random::Random;
 pub use spec::{AgentSpec, Intervals, Mailbox, OnEnd};
 pub use status::{Messages, Phase, Status};

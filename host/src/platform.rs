@@ -29,7 +29,7 @@ mod transport;
 pub use self::client::Client;
 pub use self::endpoints::{ActivityAnswer, Reach, Registration};
 pub use self::error::{PlatformError, PlatformFault};
-pub use self::network::{Network, Random};
+pub use self::network::Network;
 pub use self::pace::{Pace, Paces};
 pub use self::request::{Identity, InvalidHeader, OrgId, Origin};
 pub use self::retry::RetryPolicy;

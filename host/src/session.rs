@@ -10,6 +10,7 @@
 
 mod context;
 mod decisions;
+mod denials;
 mod directory;
 mod dispatch;
 pub(crate) mod errors;
@@ -21,6 +22,7 @@ mod lanes;
 mod letter;
 mod observer;
 mod outbox;
+mod secrets;
 mod services;
 mod tally;
 mod vitals;
@@ -28,13 +30,13 @@ mod waiting;
 mod watch;
 
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use molecule_gate::Gate;
 use molecule_protocol::Json;
 use molecule_runtime::wit::{Card, Identity, StartReason, StopReason};
-use molecule_runtime::{Actor, ActorOptions, Agent};
+use molecule_runtime::{Actor, ActorOptions, Agent, Storage};
 use molecule_store::state::Retention;
 use tokio::sync::{Notify, mpsc, oneshot, watch as watched};
 use tokio::task::JoinSet;
@@ -44,12 +46,14 @@ use crate::events::{Ended, Event};
 use crate::host::{Host, LoadedAgent, Running, StartError};
 use crate::lock::WorkspaceLock;
 use crate::platform::{self, Client, PlatformFault};
+use crate::secrets::Secrets;
 use crate::spec::AgentSpec;
 use crate::token::{Credentials, TokenFile, TokenInputs, TokenSource};
 
 pub(crate) use handle::{Handle, dead_letter};
 
-use context::{Context, Mode, unix_millis};
+use context::{Context, Mode};
+use denials::Denials;
 use directory::Directory;
 use dispatch::Handling;
 use lanes::Lanes;
@@ -87,27 +91,38 @@ pub(crate) async fn start(
     let outbox = Arc::new(Notify::new());
     let (end, ends) = mpsc::unbounded_channel();
     let events = spec.events.clone();
-    let context = Arc::new(Context {
-        gate: Arc::new(Gate::new(spec.grants.clone())),
-        vitals: Vitals::new(),
-        tally: Tally::new(),
-        directory: Directory::new(client.clone()),
-        waiting: Waiting::default(),
-        lanes: Lanes::new(outbox.clone()),
-        mode: watched::Sender::new(Mode::Paused),
-        end,
-        stopping: CancellationToken::new(),
-        inbox: Notify::new(),
-        outbox,
-        beat: Notify::new(),
-        look: Notify::new(),
-        poll: Notify::new(),
-        eager: AtomicUsize::new(0),
-        seen_all: watched::Sender::new(None),
-        state: host.state.clone(),
-        lease: OnceLock::new(),
-        client,
-        spec,
+    let secrets = Arc::new(Secrets::new(spec.secrets.clone()));
+    let context = Arc::new_cyclic(|context: &Weak<Context>| {
+        let gate = Arc::new(gate(host, &spec, context.clone()));
+        Context {
+            outlet: host.egress.outlet(gate.clone(), secrets.clone()),
+            gate,
+            secrets,
+            denials: Denials::default(),
+            vitals: Vitals::new(),
+            tally: Tally::new(),
+            directory: Directory::new(client.clone()),
+            waiting: Waiting::default(),
+            lanes: Lanes::new(outbox.clone()),
+            mode: watched::Sender::new(Mode::Paused),
+            end,
+            stopping: CancellationToken::new(),
+            inbox: Notify::new(),
+            outbox,
+            beat: Notify::new(),
+            look: Notify::new(),
+            poll: Notify::new(),
+            pull_secrets: Notify::new(),
+            decided: Notify::new(),
+            eager: AtomicUsize::new(0),
+            seen_all: watched::Sender::new(None),
+            state: host.state.clone(),
+            clock: host.network.clock.clone(),
+            random: host.network.random.clone(),
+            lease: OnceLock::new(),
+            client,
+            spec,
+        }
     });
 
     let mut loops = JoinSet::new();
@@ -131,6 +146,21 @@ pub(crate) async fn start(
         ended.send_replace(Some(why));
     });
     Ok(running)
+}
+
+/// The gate of an agent, which tells the workspace what it decides.
+fn gate(host: &Host, spec: &AgentSpec, context: Weak<Context>) -> Gate {
+    let clock = host.network.clock.clone();
+    let gate = Gate::with_clock(spec.grants.clone(), Arc::new(move || clock.steady()));
+    let gate = gate.heard_by(Arc::new(move |receipt| {
+        if let Some(context) = context.upgrade() {
+            context.decided(receipt);
+        }
+    }));
+    match &host.policy {
+        Some(policy) => gate.judged_by(spec.workspace_id.to_string(), policy.clone()),
+        None => gate,
+    }
 }
 
 /// Who we are: the token, and the lock that keeps other hosts away.
@@ -171,16 +201,18 @@ struct Session {
 impl Session {
     async fn run(mut self, mut loops: JoinSet<()>) -> Ended {
         let context = self.context.clone();
-        let random = self.host.network.random.clone();
-        loops.spawn(heartbeat::run(context.clone(), move || random()));
+        loops.spawn(heartbeat::run(context.clone()));
         let set_up = async {
             // Before anything is sent, by the outbox or the agent.
             outbox::take_over(&context).await;
             loops.spawn(outbox::run(context.clone()));
             loops.spawn(retain(context.clone()));
             loops.spawn(decisions::run(context.clone()));
+            loops.spawn(denials::run(context.clone()));
             // A workspace that was found paused has no agent until it is resumed.
             context.may_work().await;
+            let troubled = secrets::pull(&context, false).await;
+            loops.spawn(secrets::run(context.clone(), troubled));
             instructions(&context).await
         };
         let instructions = tokio::select! {
@@ -205,6 +237,9 @@ impl Session {
             let _ = tokio::time::timeout(LAST_SENDS, outbox::drained(&context)).await;
         }
         loops.shutdown().await;
+        for denied in context.denials.counted() {
+            context.say(denied);
+        }
         why
     }
 
@@ -237,6 +272,7 @@ impl Session {
             config: spec.config.clone(),
             instructions,
             gate: context.gate.clone(),
+            storage: self.storage(),
             services: Arc::new(WorkspaceServices::new(context.clone())),
             observer: Arc::new(WorkspaceObserver(context.clone())),
         };
@@ -256,6 +292,26 @@ impl Session {
             ..ActorOptions::default()
         };
         Actor::spawn(&self.host.runtime, &self.agent.component, Arc::new(agent), reason, options)
+    }
+
+    /// The agent's own folder, where it has been granted one.
+    fn storage(&self) -> Option<Storage> {
+        self.context.gate.grants().storage_bytes?;
+        let trouble = |why: &dyn std::fmt::Display| {
+            self.context
+                .say(Event::Trouble(format!("the agent has no storage, though it was granted some: {why}")));
+        };
+        let Some(state_dir) = &self.host.state_dir else {
+            trouble(&"this host keeps nothing; give it a state folder");
+            return None;
+        };
+        match state_dir.workspace(self.context.spec.workspace_id).and_then(|folder| folder.data()) {
+            Ok(folder) => Some(Storage::new(folder)),
+            Err(error) => {
+                trouble(&error);
+                None
+            }
+        }
     }
 
     fn concurrency(&self) -> usize {
@@ -311,7 +367,7 @@ async fn instructions(context: &Context) -> Option<String> {
 /// Drops what has ended long ago, now and then.
 async fn retain(context: Arc<Context>) {
     loop {
-        match context.state.retain(context.fence(), Retention::default(), unix_millis()).await {
+        match context.state.retain(context.fence(), Retention::default(), context.unix_millis()).await {
             Ok(dropped) if dropped != Default::default() => {
                 tracing::debug!(?dropped, "what had ended long ago was dropped")
             }
@@ -344,4 +400,31 @@ fn wire_card(name: &str, card: &Card) -> Json {
     // A value always serializes. What an agent says of itself may hold U+0000, which the platform's database refuses.
     let text = card.to_string().replace("\\u0000", "");
     Json::from_text(text).unwrap_or_else(|_| Json::null())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes that a loop of a workspace takes while it waits.
+    fn size<F: Future>(_: impl FnOnce(Arc<Context>) -> F) -> usize {
+        std::mem::size_of::<F>()
+    }
+
+    #[test]
+    fn what_waits_for_an_idle_agent_is_small() {
+        let loops = [
+            ("heartbeat", size(heartbeat::run)),
+            ("inbound", size(inbound::run)),
+            ("outbox", size(outbox::run)),
+            ("decisions", size(decisions::run)),
+            ("denials", size(denials::run)),
+            ("retain", size(retain)),
+            ("watch", size(|context| watch::run(context, Json::null(), oneshot::channel().0))),
+            ("context", std::mem::size_of::<Context>()),
+            ("session", std::mem::size_of::<Session>()),
+        ];
+        let all: usize = loops.iter().map(|(_, bytes)| bytes).sum();
+        assert!(all < 16 * 1024, "{loops:?}");
+    }
 }

@@ -5,14 +5,11 @@ use std::time::Duration;
 use molecule_gate::Grants;
 use molecule_protocol::{PlatformUrl, WorkspaceId};
 use molecule_runtime::{Limits, Restarts};
-use tokio::sync::broadcast;
 
-use crate::events::Happened;
+use crate::events::Events;
 use crate::platform::{OrgId, Origin};
+use crate::secrets::SecretSource;
 use crate::token::TokenInputs;
-
-/// Events that a slow reader may fall behind.
-const EVENTS: usize = 4096;
 
 /// One agent in one workspace.
 ///
@@ -48,6 +45,8 @@ pub struct AgentSpec {
     pub config: Vec<(String, String)>,
     /// What it may do.
     pub grants: Grants,
+    /// Secrets of the operator's own, which go before those of the platform. What the agent may use is in `grants`.
+    pub secrets: Vec<SecretSource>,
     /// How often the host asks and tells.
     pub intervals: Intervals,
     /// What to do when the workspace is paused.
@@ -67,9 +66,9 @@ pub struct AgentSpec {
     pub mailbox: Mailbox,
     /// When a dead instance is built again.
     pub restarts: Restarts,
-    /// Where all that happens is told, from the start on. Whoever subscribes before the agent is started misses nothing;
-    /// agents that share a sender tell the same listeners.
-    pub events: broadcast::Sender<Happened>,
+    /// Where all that happens is told, from the start on. Whoever subscribes before the agent is started misses nothing.
+    /// Agents that are given clones of the same tell the same listeners: for many of them that is the way.
+    pub events: Events,
 }
 
 impl AgentSpec {
@@ -90,6 +89,7 @@ impl AgentSpec {
             name: None,
             config: Vec::new(),
             grants: Grants::default(),
+            secrets: Vec::new(),
             intervals: Intervals::default(),
             on_pause: OnEnd::Wait,
             on_revoked: OnEnd::Wait,
@@ -99,7 +99,7 @@ impl AgentSpec {
             limits: Limits::default(),
             mailbox: Mailbox::default(),
             restarts: Restarts::default(),
-            events: broadcast::Sender::new(EVENTS),
+            events: Events::default(),
         }
     }
 

@@ -20,6 +20,7 @@ use crate::token::TokenFile;
 ///     .auth_token                the bearer token
 ///     .platform_inbound_secret   by which the platform's own requests are known
 ///     .lock                      held by the host of the workspace
+///     data/                      what the agent keeps, where it has been granted storage
 /// ```
 ///
 /// The folders of workspaces are those of the Python SDK, so that a workspace can go from one to the other.
@@ -92,6 +93,16 @@ impl WorkspaceDir {
     /// The platform's inbound secret.
     pub fn inbound_secret_file(&self) -> TokenFile {
         TokenFile::new(self.path.join(".platform_inbound_secret"))
+    }
+
+    /// The folder that is the agent's own, created where it is missing.
+    ///
+    /// # Errors
+    /// [`StateDirError`].
+    pub fn data(&self) -> Result<PathBuf, StateDirError> {
+        let path = self.path.join("data");
+        check(&path)?;
+        Ok(path)
     }
 
     /// Takes the workspace for this process.

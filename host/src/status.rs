@@ -22,6 +22,8 @@ pub struct Status {
     pub denials: u64,
     /// Bytes of linear memory that its instance has; 0 while there is none.
     pub memory_bytes: u64,
+    /// CPU time that the agent has used since it was started, all its instances together.
+    pub cpu_time: Duration,
     /// The latest trouble since then, whether it is over or not.
     pub last_error: Option<String>,
 }

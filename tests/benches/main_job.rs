@@ -186,6 +186,7 @@ impl Lane {
             config: vec![],
             instructions: None,
             gate: gate.clone(),
+            storage: None,
             services: Arc::new(Nothing),
             observer: Arc::new(Nothing),
         };

@@ -269,6 +269,7 @@ async fn started(runtime: &Runtime, component: &Component, options: ActorOptions
         config: Vec::new(),
         instructions: None,
         gate: Arc::new(Gate::new(Grants::default())),
+        storage: None,
         services: Arc::new(Nothing),
         observer: Arc::new(Nothing),
     };

@@ -11,6 +11,7 @@
 
 mod access;
 mod browser;
+mod builds;
 mod chat;
 mod looks;
 mod many;

@@ -1,5 +1,7 @@
 //! `molecule-host dev`: from a crate or a component to an answer, without an account.
 
+mod watch;
+
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -52,7 +54,11 @@ async fn of_several_agents_one_has_to_be_chosen() {
     let command = dev_crate(&repository("examples"), &home.path().join("state"));
     let ended = command.run().await;
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
-    assert!(ended.stderr.contains("give one of them with --package: echo, remote-agent"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("give one of them with --package: assistant, echo, remote-agent"),
+        "{}",
+        ended.stderr
+    );
     let chosen = command.with(["--package", "echo", "--say", "hello", "--once"]).run().await;
     assert_eq!((chosen.code, chosen.stdout.as_str()), (Some(0), "hello\n"), "{}", chosen.stderr);
 }

@@ -1,6 +1,7 @@
 //! The life of a workspace, from its first start to its end.
 
 mod health;
+mod secrets;
 mod starts;
 mod stops;
 mod tokens;

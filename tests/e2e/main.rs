@@ -14,6 +14,8 @@ mod client;
 mod clocks;
 mod dev;
 mod disk_full;
+mod egress;
+mod embedding;
 mod inbox;
 mod kills;
 mod lifecycle;

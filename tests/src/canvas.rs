@@ -91,13 +91,18 @@ impl Canvas {
         let created =
             self.must(Method::POST, "/workspaces", Some(&json!({ "name": name, "external": true }))).await;
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
-        let id = text(&created["id"]);
+        let token = text(&created["connection"]["auth_token"]);
+        Workspace { token, ..self.found(&text(&created["id"]), name).await }
+    }
+
+    /// A workspace that somebody else has made, and whose token is not known. Its log begins now.
+    pub async fn found(&self, id: &str, name: &str) -> Workspace {
         // Rows are read in order from a known one on.
         let row = json!({ "activity_type": "agent_log", "summary": "the beginning" });
         self.must(Method::POST, &format!("/workspaces/{id}/activity"), Some(&row)).await;
         let rows = self.must(Method::GET, &format!("/workspaces/{id}/activity?limit=1"), None).await;
-        let token = text(&created["connection"]["auth_token"]);
-        Workspace { id, name: name.to_owned(), token, first_row: text(&rows[0]["id"]) }
+        let first_row = rows[0]["id"].as_str().expect("an id").to_owned();
+        Workspace { id: id.to_owned(), name: name.to_owned(), token: String::new(), first_row }
     }
 
     /// Writes to an agent as its user. Gives back the id of the message.
@@ -142,6 +147,15 @@ impl Canvas {
                 _ => return rows,
             }
         }
+    }
+
+    /// How the builds of an agent went, oldest first: `(status, summary, detail)`.
+    pub async fn builds(&self, of: &Workspace) -> Vec<(String, String, String)> {
+        let path = format!("/workspaces/{}/activity?type=agent_log&since_id={}", of.id, of.first_row);
+        let rows = self.must(Method::GET, &path, None).await;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let rows = rows.as_array().expect("rows").iter().filter(|row| row["method"] == "build");
+        rows.map(|row| (text(&row["status"]), text(&row["summary"]), text(&row["error_detail"]))).collect()
     }
 
     /// What an agent has said to its user, in order.

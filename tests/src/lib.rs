@@ -1,6 +1,7 @@
 //! What the end-to-end tests share.
 
 pub mod canvas;
+pub mod certificates;
 pub mod embedded;
 pub mod guests;
 pub mod process;

@@ -22,6 +22,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -61,6 +62,8 @@ pub enum Reply {
     Silence,
     /// An answer without an end: a body that goes on until the client has had enough.
     Endless,
+    /// An answer without an end, of a byte each time that so long has passed.
+    Drip(Duration),
     /// What the server at this address answers. Between the two of them one can do what a bad network does.
     PassOn(SocketAddr),
     /// The server at this address gets the request and acts on it; the client gets the other reply.
@@ -178,6 +181,16 @@ impl Scripted {
             Reserved::port().run(Arc::new(in_turn(replies)), Some(TlsAcceptor::from(Arc::new(config))));
         server.scheme = "https";
         server.certificate = Some(made.cert.pem());
+        server
+    }
+
+    /// The same with a certificate and protocols of the test's own.
+    pub async fn tls_as(
+        config: ServerConfig,
+        script: impl Fn(&Received) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let mut server = Reserved::port().run(Arc::new(script), Some(TlsAcceptor::from(Arc::new(config))));
+        server.scheme = "https";
         server
     }
 
@@ -350,7 +363,10 @@ async fn act(
             stream.flush().await?;
             Ok(true)
         }
-        Reply::Raw(bytes) => stream.write_all(&bytes).await.map(|()| false),
+        Reply::Raw(bytes) => {
+            stream.write_all(&bytes).await?;
+            stream.flush().await.map(|()| false)
+        }
         Reply::Hangup => Ok(false),
         Reply::Silence => std::future::pending().await,
         Reply::Endless => {
@@ -358,6 +374,15 @@ async fn act(
             let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat();
             loop {
                 stream.write_all(&chunk).await?;
+            }
+        }
+        Reply::Drip(every) => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await?;
+            let mut ticks = tokio::time::interval(every);
+            loop {
+                ticks.tick().await;
+                stream.write_all(b"1\r\nx\r\n").await?;
+                stream.flush().await?;
             }
         }
         Reply::PassOn(address) => {

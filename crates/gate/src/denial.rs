@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::cure;
 use crate::effect::Effect;
-use crate::grants::Limits;
+use crate::grants::{Grant, Grants};
+use crate::judge::Refusal;
 
 /// What was refused, by which rule, and what would allow it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,8 +16,10 @@ pub struct Denial {
     pub rule: Rule,
     /// One sentence for a person.
     pub message: String,
-    /// The grant that would allow it, as an operator writes it on the command line, where a grant can.
+    /// The grants that would allow it, as an operator writes them on the command line, where grants can.
     pub grant: Option<String>,
+    /// The same, to be added by a program; none where none would help.
+    pub cure: Vec<Grant>,
 }
 
 /// The rules of the gate.
@@ -32,6 +36,27 @@ pub enum Rule {
         /// After this long there is room for one more.
         retry_after: Duration,
     },
+    /// Requests must be granted.
+    Network,
+    /// A request may only connect to addresses within its reach.
+    Address,
+    /// The use of a secret must be granted, for the host it goes to.
+    Secret,
+    /// The sight of a secret must be granted.
+    Reveal,
+    /// A body may have so many bytes.
+    RequestSize,
+    /// So many requests in a minute.
+    RequestRate {
+        /// After this long there is room for one more.
+        retry_after: Duration,
+    },
+    /// So much may be kept.
+    StorageQuota,
+    /// No sockets.
+    Socket,
+    /// What a [`Policy`](crate::Policy) refuses.
+    Policy,
 }
 
 impl Rule {
@@ -42,6 +67,15 @@ impl Rule {
             Rule::Peer => "peer",
             Rule::Size => "message-size",
             Rule::Rate { .. } => "message-rate",
+            Rule::Network => "network",
+            Rule::Address => "address",
+            Rule::Secret => "secret",
+            Rule::Reveal => "reveal",
+            Rule::RequestSize => "request-size",
+            Rule::RequestRate { .. } => "request-rate",
+            Rule::StorageQuota => "storage-quota",
+            Rule::Socket => "socket",
+            Rule::Policy => "policy",
         }
     }
 }
@@ -53,36 +87,23 @@ impl fmt::Display for Rule {
 }
 
 impl Denial {
+    /// A denial that no grant changes.
+    pub fn without_cure(rule: Rule, message: impl Into<String>) -> Self {
+        Self { rule, message: message.into(), grant: None, cure: Vec::new() }
+    }
+
     /// Explains a refusal. Only here is anything allocated for a decision.
-    pub(crate) fn explain(rule: Rule, effect: &Effect<'_>, limits: &Limits) -> Self {
-        let what = effect.kind().name();
-        let (message, grant) = match rule {
-            Rule::NotStarted => (format!("{what} is not possible before the agent has started"), None),
-            Rule::Peer => {
-                let peer = match effect {
-                    Effect::CallPeer { id, name, .. } => name.unwrap_or(id),
-                    _ => "*",
-                };
-                let message = match effect {
-                    Effect::CallPeer { .. } => format!("{what}: this agent may not call {peer}"),
-                    _ => format!("{what}: this agent may not see any peer"),
-                };
-                (message, Some(format!("--allow-peer {}", quoted(peer))))
-            }
-            Rule::Size => (
-                format!(
-                    "{what}: {} bytes are more than the {} that a message may have",
-                    effect.bytes(),
-                    limits.message_bytes
-                ),
-                Some(format!("--max-message-bytes {}", effect.bytes())),
-            ),
-            Rule::Rate { .. } => (
-                format!("{what}: more than {} a minute", limits.messages_per_minute),
-                Some(format!("--max-messages-per-minute {}", limits.messages_per_minute.saturating_mul(2))),
-            ),
-        };
-        Self { rule, message, grant }
+    pub(crate) fn explain(refusal: Refusal, effect: &Effect<'_>, grants: &Grants) -> Self {
+        let cure = cure::of(refusal, effect, grants);
+        let lines: Vec<String> = cure.iter().map(Grant::to_string).collect();
+        let (what, sentence) = (effect.kind().name(), cure::sentence(refusal, effect, grants));
+        let between = if refusal == Refusal::NotStarted { " is " } else { ": " };
+        Self {
+            rule: refusal.rule(),
+            message: format!("{what}{between}{sentence}"),
+            grant: (!lines.is_empty()).then(|| lines.join(" ")),
+            cure,
+        }
     }
 }
 

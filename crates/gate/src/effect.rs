@@ -1,5 +1,12 @@
 //! What an agent can do to the world.
 
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use crate::address::Reach;
+use crate::secret::SecretUse;
+use crate::target::Target;
+
 /// Something that an agent wants to do, with all that is needed to do it.
 pub trait Act {
     /// What it amounts to, for the gate to judge.
@@ -37,6 +44,41 @@ pub enum Effect<'a> {
         /// Bytes of the text.
         bytes: usize,
     },
+    /// Sends an HTTP request. On which terms it may be sent is in the [`Terms`](crate::Terms) of the permit.
+    Fetch {
+        /// What it is for.
+        target: &'a Target,
+        /// Bytes of the body, as far as it is known; what is written later is bounded by the terms.
+        bytes: usize,
+        /// The secrets that are put into it.
+        secrets: &'a [SecretUse],
+    },
+    /// Connects to an address, for an HTTP request that has been allowed. Asked for every address of its host.
+    Connect {
+        /// What the request is for.
+        target: &'a Target,
+        /// Where the connection goes.
+        address: IpAddr,
+        /// From the terms of the request.
+        reach: &'a Reach,
+    },
+    /// Hands the value of a secret to the agent.
+    RevealSecret {
+        /// The secret's name, as the agent wrote it.
+        name: &'a str,
+    },
+    /// Writes to the agent's own folder.
+    Store {
+        /// Bytes by which it grows.
+        bytes: u64,
+        /// Bytes that it has already.
+        used: u64,
+    },
+    /// Opens a socket or looks up a name, by WASI. Never allowed: nobody could say what goes over it.
+    Socket {
+        /// The function that was called.
+        what: &'a str,
+    },
 }
 
 impl Effect<'_> {
@@ -48,6 +90,11 @@ impl Effect<'_> {
             Effect::ListPeers => Kind::ListPeers,
             Effect::CallPeer { .. } => Kind::CallPeer,
             Effect::SetTask { .. } => Kind::SetTask,
+            Effect::Fetch { .. } => Kind::Fetch,
+            Effect::Connect { .. } => Kind::Connect,
+            Effect::RevealSecret { .. } => Kind::RevealSecret,
+            Effect::Store { .. } => Kind::Store,
+            Effect::Socket { .. } => Kind::Socket,
         }
     }
 
@@ -57,18 +104,28 @@ impl Effect<'_> {
             Effect::Answer { bytes }
             | Effect::Notify { bytes }
             | Effect::CallPeer { bytes, .. }
-            | Effect::SetTask { bytes } => bytes,
-            Effect::ListPeers => 0,
+            | Effect::SetTask { bytes }
+            | Effect::Fetch { bytes, .. } => bytes,
+            Effect::ListPeers
+            | Effect::Connect { .. }
+            | Effect::RevealSecret { .. }
+            | Effect::Store { .. }
+            | Effect::Socket { .. } => 0,
         }
     }
 
-    /// Whom or what it touches, for receipts and denials.
-    pub fn target(&self) -> &str {
+    /// Whom or what it touches, for receipts and denials. Of a URL without the values of its query.
+    pub fn target(&self) -> Cow<'_, str> {
         match self {
-            Effect::Answer { .. } => "sender",
-            Effect::Notify { .. } | Effect::SetTask { .. } => "user",
-            Effect::ListPeers => "peers",
-            Effect::CallPeer { id, name, .. } => name.unwrap_or(id),
+            Effect::Answer { .. } => "sender".into(),
+            Effect::Notify { .. } | Effect::SetTask { .. } => "user".into(),
+            Effect::ListPeers => "peers".into(),
+            Effect::CallPeer { id, name, .. } => name.unwrap_or(id).into(),
+            Effect::Fetch { target, .. } => target.to_string().into(),
+            Effect::Connect { target, address, .. } => format!("{address} for {}", target.host()).into(),
+            Effect::RevealSecret { name } => (*name).into(),
+            Effect::Store { .. } => "storage".into(),
+            Effect::Socket { what } => (*what).into(),
         }
     }
 }
@@ -86,11 +143,32 @@ pub enum Kind {
     CallPeer,
     /// [`Effect::SetTask`].
     SetTask,
+    /// [`Effect::Fetch`].
+    Fetch,
+    /// [`Effect::Connect`].
+    Connect,
+    /// [`Effect::RevealSecret`].
+    RevealSecret,
+    /// [`Effect::Store`].
+    Store,
+    /// [`Effect::Socket`].
+    Socket,
 }
 
 impl Kind {
     /// All kinds, in the order of their declaration.
-    pub const ALL: [Kind; 5] = [Kind::Answer, Kind::Notify, Kind::ListPeers, Kind::CallPeer, Kind::SetTask];
+    pub const ALL: [Kind; 10] = [
+        Kind::Answer,
+        Kind::Notify,
+        Kind::ListPeers,
+        Kind::CallPeer,
+        Kind::SetTask,
+        Kind::Fetch,
+        Kind::Connect,
+        Kind::RevealSecret,
+        Kind::Store,
+        Kind::Socket,
+    ];
 
     /// The import an agent calls for it, or what else it does.
     pub fn name(self) -> &'static str {
@@ -100,6 +178,11 @@ impl Kind {
             Kind::ListPeers => "peers.list",
             Kind::CallPeer => "peers.call",
             Kind::SetTask => "workspace.set-task",
+            Kind::Fetch => "http.fetch",
+            Kind::Connect => "http.connect",
+            Kind::RevealSecret => "secrets.reveal",
+            Kind::Store => "storage.write",
+            Kind::Socket => "sockets",
         }
     }
 }

@@ -1,17 +1,24 @@
 //! The one way out.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::denial::{Denial, Rule};
-use crate::effect::{Act, Effect, Kind};
+use crate::denial::Denial;
+use crate::effect::{Act, Effect};
+use crate::explanation::{Explanation, resting_on};
 use crate::grants::Grants;
-use crate::meter::Meter;
+use crate::judge::{Judge, Meters, Refusal};
+use crate::permit::Permit;
+use crate::policy::{Bound, Refused};
 use crate::receipts::{Receipt, Receipts};
+use crate::terms::Terms;
 
 /// Where the gate takes the time from; must never go back.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// Hears of every decision, on the thread that asked for it: return at once.
+pub type Listener = Arc<dyn Fn(&Receipt) + Send + Sync>;
 
 /// Receipts that a gate keeps in full.
 const RECEIPTS: usize = 256;
@@ -20,11 +27,19 @@ const TARGET_SHOWN: usize = 256;
 
 /// Decides about every effect of one agent.
 pub struct Gate {
-    grants: Grants,
     started: bool,
     clock: Clock,
-    meters: Mutex<[Option<Meter>; Kind::ALL.len()]>,
+    policy: Mutex<Policy>,
     receipts: Receipts,
+    listener: Option<Listener>,
+    bound: Option<Bound>,
+}
+
+/// What is allowed now, and what has been used of it.
+struct Policy {
+    grants: Arc<Grants>,
+    revision: u64,
+    meters: Meters,
 }
 
 impl Gate {
@@ -35,9 +50,23 @@ impl Gate {
 
     /// The same, with a clock of one's own.
     pub fn with_clock(grants: Grants, clock: Clock) -> Self {
-        let now = clock();
-        let meters = Kind::ALL.map(|kind| grants.limits.per_minute(kind).map(|rate| Meter::new(rate, now)));
-        Self { grants, started: true, clock, meters: Mutex::new(meters), receipts: Receipts::new(RECEIPTS) }
+        let meters = Meters::new(&grants, clock());
+        let policy = Mutex::new(Policy { grants: Arc::new(grants), revision: 1, meters });
+        Self { started: true, clock, policy, receipts: Receipts::new(RECEIPTS), listener: None, bound: None }
+    }
+
+    /// The same, with somebody who hears of what it decides.
+    #[must_use]
+    pub fn heard_by(mut self, listener: Listener) -> Self {
+        self.listener = Some(listener);
+        self
+    }
+
+    /// The same, with a judgment on top of the grants: that of a policy about the agent of this workspace.
+    #[must_use]
+    pub fn judged_by(mut self, agent: impl Into<String>, policy: Arc<dyn crate::Policy>) -> Self {
+        self.bound = Some(Bound { agent: agent.into(), policy });
+        self
     }
 
     /// A gate that lets nothing pass: for an agent that only describes itself.
@@ -50,9 +79,28 @@ impl Gate {
         self.started
     }
 
-    /// What the operator allows.
-    pub fn grants(&self) -> &Grants {
-        &self.grants
+    /// What the operator allows now.
+    pub fn grants(&self) -> Arc<Grants> {
+        self.policy().grants.clone()
+    }
+
+    /// Counts the changes of the grants, from 1. What was decided at a lower one may be decided otherwise now.
+    pub fn revision(&self) -> u64 {
+        self.policy().revision
+    }
+
+    /// Puts other grants in the place of those that hold. What has been used of a rate stays used.
+    ///
+    /// Permits that were given remain; connections that were made for them should not outlive their revision.
+    pub fn set_grants(&self, grants: Grants) {
+        let now = (self.clock)();
+        let mut policy = self.policy();
+        if *policy.grants == grants {
+            return;
+        }
+        policy.meters = policy.meters.carried(&policy.grants, &grants, now);
+        policy.grants = Arc::new(grants);
+        policy.revision += 1;
     }
 
     /// What was decided so far.
@@ -66,56 +114,68 @@ impl Gate {
     /// The [`Denial`], when a rule refuses it. Nothing has happened then, and nothing was counted against a rate.
     pub fn pass<A: Act>(&self, act: A, message: Option<&str>) -> Result<Permit<A>, Denial> {
         let effect = act.effect();
-        let denial =
-            self.decide(&effect).err().map(|rule| Denial::explain(rule, &effect, &self.grants.limits));
-        let receipt = self.record(&effect, message, denial.as_ref());
-        match denial {
-            None => Ok(Permit { act, receipt }),
-            Some(denial) => Err(denial),
+        let (decided, grants) = self.decide(&effect, true);
+        let decided = decided.map_err(|refused| refused.explain(&effect, &grants));
+        let receipt = self.record(&effect, message, decided.as_ref().err());
+        decided.map(|terms| Permit::new(act, terms, receipt))
+    }
+
+    /// Whether an effect would be allowed now. Allocates nothing, counts nothing, and leaves no receipt.
+    pub fn allows(&self, effect: &Effect<'_>) -> bool {
+        self.decide(effect, false).0.is_ok()
+    }
+
+    /// What would be decided now, and on which grants it would rest. Counts nothing and leaves no receipt.
+    pub fn explain(&self, effect: &Effect<'_>) -> Explanation {
+        let (decided, grants) = self.decide(effect, false);
+        match decided {
+            Ok(terms) => Explanation { by: resting_on(effect, &grants, &terms), outcome: Ok(terms) },
+            Err(refused) => Explanation { by: Vec::new(), outcome: Err(refused.explain(effect, &grants)) },
         }
     }
 
-    /// The judgment itself: no allocation, no I/O.
-    fn decide(&self, effect: &Effect<'_>) -> Result<(), Rule> {
-        if !self.started {
-            return Err(Rule::NotStarted);
+    /// The judgment, and the grants it was made by, which may be others a moment later.
+    fn decide(&self, effect: &Effect<'_>, spend: bool) -> (Result<Terms, Refused>, Arc<Grants>) {
+        if let Some(bound) = &self.bound {
+            // Asked about what the grants allow only, and before anything is counted.
+            let (granted, grants) = self.by_grants(effect, false);
+            let judged = granted.map_err(Refused::from).and_then(|_| bound.judge(effect));
+            if let Err(refused) = judged {
+                return (Err(refused), grants);
+            }
         }
-        let granted = match *effect {
-            // Whoever wrote, and the workspace's own user: an agent that may not speak to them is no use to anybody.
-            Effect::Answer { .. } | Effect::Notify { .. } | Effect::SetTask { .. } => true,
-            Effect::ListPeers => !self.grants.peers.is_empty(),
-            Effect::CallPeer { id, name, .. } => self.grants.allow_peer(id, name),
-        };
-        if !granted {
-            return Err(Rule::Peer);
-        }
-        if effect.bytes() > self.grants.limits.message_bytes {
-            return Err(Rule::Size);
-        }
-        self.meter(effect.kind())
+        let (granted, grants) = self.by_grants(effect, spend);
+        (granted.map_err(Refused::from), grants)
     }
 
-    /// Counts an effect against its rate. Last of all checks: what is refused for another reason costs nothing.
-    fn meter(&self, kind: Kind) -> Result<(), Rule> {
-        let Some(rate) = self.grants.limits.per_minute(kind) else { return Ok(()) };
+    fn by_grants(&self, effect: &Effect<'_>, spend: bool) -> (Result<Terms, Refusal>, Arc<Grants>) {
         let now = (self.clock)();
-        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
-        match meters.get_mut(kind as usize).and_then(Option::as_mut) {
-            Some(meter) => meter.take(rate, now).map_err(|retry_after| Rule::Rate { retry_after }),
-            None => Ok(()),
-        }
+        let mut policy = self.policy();
+        let Policy { grants, revision, meters } = &mut *policy;
+        let judge = Judge { grants, revision: *revision, started: self.started, now };
+        (judge.decide(effect, meters, spend), grants.clone())
+    }
+
+    fn policy(&self) -> MutexGuard<'_, Policy> {
+        self.policy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn record(&self, effect: &Effect<'_>, message: Option<&str>, denial: Option<&Denial>) -> u64 {
-        let target = shown(effect.target());
-        self.receipts.record(|number| Receipt {
-            number,
-            kind: effect.kind(),
-            target: target.to_owned(),
-            bytes: effect.bytes(),
-            message: message.map(str::to_owned),
-            denied: denial.map(|denial| denial.rule.name()),
-            grant: denial.and_then(|denial| denial.grant.as_deref()).map(|grant| shown(grant).to_owned()),
+        let target = effect.target();
+        self.receipts.record(|number| {
+            let receipt = Receipt {
+                number,
+                kind: effect.kind(),
+                target: shown(&target).to_owned(),
+                bytes: effect.bytes(),
+                message: message.map(str::to_owned),
+                denied: denial.map(|denial| denial.rule.name()),
+                grant: denial.and_then(|denial| denial.grant.as_deref()).map(|grant| shown(grant).to_owned()),
+            };
+            if let Some(listener) = &self.listener {
+                listener(&receipt);
+            }
+            receipt
         })
     }
 }
@@ -127,47 +187,7 @@ fn shown(text: &str) -> &str {
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("grants", &self.grants).finish_non_exhaustive()
-    }
-}
-
-/// The right to do one act, once.
-///
-/// Only [`Gate::pass`] makes one, and it cannot be copied.
-///
-/// ```compile_fail
-/// # use molecule_gate::Permit;
-/// fn twice<A>(permit: Permit<A>) -> (A, A) {
-///     let again = permit.clone();
-///     (permit.into_act(), again.into_act())
-/// }
-/// ```
-///
-/// ```compile_fail
-/// # use molecule_gate::Permit;
-/// let forged = Permit { act: "call anybody", receipt: 0 };
-/// ```
-#[derive(Debug)]
-#[must_use = "a permit that is dropped allowed something that did not happen"]
-pub struct Permit<A> {
-    act: A,
-    receipt: u64,
-}
-
-impl<A> Permit<A> {
-    /// What may be done.
-    pub fn act(&self) -> &A {
-        &self.act
-    }
-
-    /// Number of the receipt of the decision.
-    pub fn receipt(&self) -> u64 {
-        self.receipt
-    }
-
-    /// Uses the permit up: what may be done, to be done now.
-    pub fn into_act(self) -> A {
-        self.act
+        f.debug_struct("Gate").field("grants", &self.grants()).finish_non_exhaustive()
     }
 }
 
@@ -176,7 +196,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::grants::Limits;
+    use crate::denial::Rule;
+    use crate::effect::Kind;
+    use crate::limits::Limits;
 
     #[derive(Debug)]
     enum Ask {
@@ -203,7 +225,8 @@ mod tests {
     }
 
     fn gate(peers: &[&str], limits: Limits) -> Gate {
-        Gate::new(Grants { peers: peers.iter().map(|peer| peer.parse().unwrap()).collect(), limits })
+        let peers = peers.iter().map(|peer| peer.parse().unwrap()).collect();
+        Gate::new(Grants { peers, limits, ..Grants::default() })
     }
 
     /// Takes each rule's check out in turn and this table fails.
@@ -257,7 +280,8 @@ mod tests {
         };
         let grants = Grants {
             peers: vec!["bob".parse().unwrap()],
-            limits: Limits { messages_per_minute: 2, message_bytes: 100 },
+            limits: Limits { messages_per_minute: 2, message_bytes: 100, ..Limits::default() },
+            ..Grants::default()
         };
         let gate = Gate::with_clock(grants, clock);
         for _ in 0..5 {
@@ -286,6 +310,68 @@ mod tests {
         assert_eq!((receipts[1].target.as_str(), receipts[1].denied), ("id-2", Some("peer")));
         let counts = gate.receipts().counts(Kind::CallPeer);
         assert_eq!((counts.allowed, counts.denied), (1, 1));
+    }
+
+    /// Refuses to call bob.
+    struct NotBob(Mutex<Vec<String>>);
+
+    impl crate::Policy for NotBob {
+        fn judge(&self, agent: &str, effect: &Effect<'_>) -> crate::Verdict {
+            self.0.lock().unwrap().push(format!("{agent} {}", effect.target()));
+            match effect {
+                Effect::CallPeer { name: Some("bob"), .. } => crate::Verdict::Deny("not bob".into()),
+                _ => crate::Verdict::AsGranted,
+            }
+        }
+    }
+
+    #[test]
+    fn a_policy_refuses_what_is_granted_and_grants_nothing() {
+        let policy = Arc::new(NotBob(Mutex::default()));
+        let limits = Limits { messages_per_minute: 1, ..Limits::default() };
+        let gate = gate(&["bob", "eve"], limits).judged_by("alice", policy.clone());
+        let denial = gate.pass(Ask::Call("id-1", Some("bob")), None).unwrap_err();
+        assert_eq!((denial.rule, denial.grant.as_deref()), (Rule::Policy, None));
+        assert_eq!(denial.message, "peers.call: not bob");
+        assert_eq!(gate.receipts().latest()[0].denied, Some("policy"));
+        // What it refuses costs nothing, and what the grants refuse it is not asked about.
+        assert!(gate.pass(Ask::Call("id-2", Some("eve")), None).is_ok());
+        assert!(gate.pass(Ask::Call("id-2", Some("eve")), None).is_err());
+        assert_eq!(gate.pass(Ask::Call("id-3", Some("mallory")), None).unwrap_err().rule, Rule::Peer);
+        assert_eq!(*policy.0.lock().unwrap(), ["alice bob", "alice eve"]);
+        let bob = Ask::Call("id-1", Some("bob"));
+        assert!(!gate.explain(&bob.effect()).is_allowed());
+    }
+
+    #[test]
+    fn whoever_listens_hears_of_every_decision() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let noted = heard.clone();
+        let gate = gate(&[], Limits::default()).heard_by(Arc::new(move |receipt: &Receipt| {
+            noted.lock().unwrap().push((receipt.kind, receipt.denied));
+        }));
+        let _ = gate.pass(Ask::Task, None);
+        let _ = gate.pass(Ask::List, None);
+        assert_eq!(*heard.lock().unwrap(), [(Kind::SetTask, None), (Kind::ListPeers, Some("peer"))]);
+    }
+
+    #[test]
+    fn writes_that_were_allowed_push_out_no_receipt() {
+        struct Write;
+        impl Act for Write {
+            fn effect(&self) -> Effect<'_> {
+                Effect::Store { bytes: 1, used: 0 }
+            }
+        }
+        let gate = gate(&[], Limits::default());
+        assert!(gate.pass(Write, None).is_err());
+        gate.set_grants(Grants { storage_bytes: Some("1MiB".parse().unwrap()), ..Grants::default() });
+        for _ in 0..RECEIPTS + 10 {
+            let _ = gate.pass(Write, None).unwrap();
+        }
+        let latest = gate.receipts().latest();
+        assert_eq!(latest.iter().map(|receipt| receipt.denied).collect::<Vec<_>>(), [Some("storage-quota")]);
+        assert_eq!(gate.receipts().counts(Kind::Store).allowed as usize, RECEIPTS + 10);
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! What the operator allows.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::effect::Kind;
+use crate::byte_size::ByteSize;
+use crate::denial::quoted;
+use crate::limits::Limits;
+use crate::net_rule::NetRule;
+use crate::peer_grant::PeerGrant;
+use crate::secret::SecretName;
+use crate::secret_grant::SecretGrant;
 
 /// All that an agent may do. The default grants nothing but to answer, and to write to its own user.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +18,14 @@ use crate::effect::Kind;
 pub struct Grants {
     /// The peers it may see and call (`--allow-peer`).
     pub peers: Vec<PeerGrant>,
+    /// The HTTP requests it may make (`--allow-net`).
+    pub net: Vec<NetRule>,
+    /// The secrets it may use without seeing them (`--allow-secret`).
+    pub secrets: Vec<SecretGrant>,
+    /// The secrets it may see (`--allow-reveal`).
+    pub reveal: Vec<SecretName>,
+    /// How much it may keep in its folder (`--allow-storage`); nothing where nothing is said.
+    pub storage_bytes: Option<ByteSize>,
     /// How much and how often.
     pub limits: Limits,
 }
@@ -22,134 +35,76 @@ impl Grants {
     pub fn allow_peer(&self, id: &str, name: Option<&str>) -> bool {
         self.peers.iter().any(|grant| grant.matches(id, name))
     }
-}
 
-/// Bounds on what is granted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// Bytes of one message, to the user or to a peer. The platform cuts a request at 1 MiB.
-    pub message_bytes: usize,
-    /// Messages a minute, for each kind of effect; as many may come at once.
-    pub messages_per_minute: u32,
-}
-
-impl Default for Limits {
-    /// 256 KiB and 120 a minute: the platform gives a whole address 600 requests a minute.
-    fn default() -> Self {
-        Self { message_bytes: 256 * 1024, messages_per_minute: 120 }
-    }
-}
-
-impl Limits {
-    /// How often a minute an effect of this kind may happen, if that is bounded.
-    pub(crate) fn per_minute(&self, kind: Kind) -> Option<u32> {
-        match kind {
-            Kind::Notify | Kind::CallPeer | Kind::ListPeers => Some(self.messages_per_minute),
-            // As often as there are messages to answer.
-            Kind::Answer => None,
-            // Stays within the host until the next heartbeat carries it.
-            Kind::SetTask => None,
+    /// Adds a grant. What has one value only takes the new one.
+    pub fn add(&mut self, grant: Grant) {
+        match grant {
+            Grant::Peer(peer) => self.peers.push(peer),
+            Grant::Net(rule) => self.net.push(rule),
+            Grant::Secret(secret) => self.secrets.push(secret),
+            Grant::Reveal(name) => self.reveal.push(name),
+            Grant::Storage(size) => self.storage_bytes = Some(size),
+            Grant::MessageBytes(bytes) => self.limits.message_bytes = bytes,
+            Grant::MessagesPerMinute(count) => self.limits.messages_per_minute = count,
+            Grant::RequestsPerMinute(count) => self.limits.requests_per_minute = count,
         }
     }
 }
 
-/// A peer, or all of them.
+/// One grant, as a [`Denial`](crate::Denial) names it.
 ///
-/// | written | grants |
-/// | --- | --- |
-/// | `*` | every peer that the platform lets this workspace talk with |
-/// | `4f2c…-…` (a workspace id, any case) | that workspace |
-/// | `bob` | every peer of exactly that name; names are not unique, ids are |
-///
-/// An empty text and control characters are refused. Parses from a text and prints back to the same text.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct PeerGrant(String);
-
-impl PeerGrant {
-    /// Whether it grants the peer of this id, and of this name where it is known.
-    pub fn matches(&self, id: &str, name: Option<&str>) -> bool {
-        self.0 == "*" || self.0.eq_ignore_ascii_case(id) || name == Some(self.0.as_str())
-    }
+/// Prints as an operator writes it on the command line: `--allow-peer bob`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grant {
+    /// To see and call a peer.
+    Peer(PeerGrant),
+    /// To make HTTP requests.
+    Net(NetRule),
+    /// To use a secret.
+    Secret(SecretGrant),
+    /// To see a secret.
+    Reveal(SecretName),
+    /// To keep so much.
+    Storage(ByteSize),
+    /// Bytes of one message.
+    MessageBytes(usize),
+    /// Messages a minute of each kind.
+    MessagesPerMinute(u32),
+    /// HTTP requests a minute.
+    RequestsPerMinute(u32),
 }
 
-/// A grant that makes no sense.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a peer: write its workspace id, its name, or * for all")]
-pub struct InvalidGrant {
-    /// What was written.
-    pub text: String,
-}
-
-impl FromStr for PeerGrant {
-    type Err = InvalidGrant;
-
-    fn from_str(text: &str) -> Result<Self, InvalidGrant> {
-        Self::try_from(text.to_owned())
-    }
-}
-
-impl TryFrom<String> for PeerGrant {
-    type Error = InvalidGrant;
-
-    fn try_from(text: String) -> Result<Self, InvalidGrant> {
-        if text.trim().is_empty() || text.trim() != text || text.contains(char::is_control) {
-            return Err(InvalidGrant { text });
+impl Grant {
+    /// The flag, without its dashes: also the key in a policy file.
+    pub fn flag(&self) -> &'static str {
+        match self {
+            Grant::Peer(_) => "allow-peer",
+            Grant::Net(_) => "allow-net",
+            Grant::Secret(_) => "allow-secret",
+            Grant::Reveal(_) => "allow-reveal",
+            Grant::Storage(_) => "allow-storage",
+            Grant::MessageBytes(_) => "max-message-bytes",
+            Grant::MessagesPerMinute(_) => "max-messages-per-minute",
+            Grant::RequestsPerMinute(_) => "max-requests-per-minute",
         }
-        Ok(Self(text))
+    }
+
+    /// The flag's value, not quoted.
+    pub fn value(&self) -> String {
+        match self {
+            Grant::Peer(peer) => peer.to_string(),
+            Grant::Net(rule) => rule.to_string(),
+            Grant::Secret(secret) => secret.to_string(),
+            Grant::Reveal(name) => name.to_string(),
+            Grant::Storage(size) => size.to_string(),
+            Grant::MessageBytes(bytes) => bytes.to_string(),
+            Grant::MessagesPerMinute(count) | Grant::RequestsPerMinute(count) => count.to_string(),
+        }
     }
 }
 
-impl From<PeerGrant> for String {
-    fn from(grant: PeerGrant) -> Self {
-        grant.0
-    }
-}
-
-impl fmt::Display for PeerGrant {
+impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn peers_match_by_id_by_name_or_all() {
-        let id = "0b8e4a3c-95f1-4f0e-8c64-0f7c2f7f3d11";
-        for (grant, name, expected) in [
-            ("*", None, true),
-            (id, None, true),
-            ("0B8E4A3C-95F1-4F0E-8C64-0F7C2F7F3D11", Some("x"), true),
-            ("bob", Some("bob"), true),
-            ("bob", Some("Bob"), false),
-            ("bob", Some("bobby"), false),
-            ("bob", None, false),
-            ("**", Some("bob"), false),
-        ] {
-            let grant: PeerGrant = grant.parse().unwrap();
-            assert_eq!(grant.matches(id, name), expected, "{grant} on {name:?}");
-        }
-    }
-
-    #[test]
-    fn nonsense_is_refused() {
-        for text in ["", " ", "bob ", " bob", "a\nb", "a\0b"] {
-            assert!(text.parse::<PeerGrant>().is_err(), "{text:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_grant_prints_as_it_was_written(text in "\\PC{1,40}") {
-            if let Ok(grant) = text.parse::<PeerGrant>() {
-                prop_assert_eq!(grant.to_string(), text);
-            }
-        }
+        write!(f, "--{} {}", self.flag(), quoted(&self.value()))
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// A token bucket: it holds a minute's worth, and fills steadily.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Meter {
     /// Tokens in hand at `at`, in parts of [`TOKEN`].
     level: u64,
@@ -16,6 +16,13 @@ const TOKEN: u64 = 60_000;
 impl Meter {
     pub(crate) fn new(per_minute: u32, now: Instant) -> Self {
         Self { level: u64::from(per_minute) * TOKEN, at: now }
+    }
+
+    /// The same after the rate was changed: what a higher one gives more is there at once.
+    pub(crate) fn retuned(mut self, from: u32, to: u32) -> Self {
+        let more = u64::from(to.saturating_sub(from)) * TOKEN;
+        self.level = self.level.saturating_add(more).min(u64::from(to) * TOKEN);
+        self
     }
 
     /// Takes one, or says how long it takes until there is one. A bucket of nothing never has one.

@@ -34,7 +34,8 @@ pub struct Counts {
     pub denied: u64,
 }
 
-/// The decisions of a gate: counts of all, and the latest in full.
+/// The decisions of a gate: counts of all, and the latest in full, save the writes to the agent's own folder that were
+/// allowed.
 #[derive(Debug)]
 pub struct Receipts {
     keep: usize,
@@ -46,12 +47,8 @@ pub struct Receipts {
 impl Receipts {
     /// Keeps the latest `keep` receipts.
     pub(crate) fn new(keep: usize) -> Self {
-        Self {
-            keep,
-            counts: Default::default(),
-            number: AtomicU64::new(0),
-            latest: Mutex::new(VecDeque::with_capacity(keep)),
-        }
+        // Grows as it is filled: most agents of a large host decide little.
+        Self { keep, counts: Default::default(), number: AtomicU64::new(0), latest: Mutex::default() }
     }
 
     /// Decisions about effects of this kind.
@@ -74,6 +71,10 @@ impl Receipts {
         let index = usize::from(receipt.denied.is_some());
         if let Some(count) = self.counts.get(receipt.kind as usize).and_then(|pair| pair.get(index)) {
             count.fetch_add(1, Ordering::Relaxed);
+        }
+        // A thousand writes a second are no news, and would push out what is.
+        if receipt.kind == Kind::Store && receipt.denied.is_none() {
+            return number;
         }
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if latest.len() >= self.keep {

@@ -222,15 +222,21 @@ fn after(connection: &Connection, seen: i64) -> Result<(Vec<Passed>, i64), ApiEr
     Ok((rows.into_iter().map(|(_, row)| row).collect(), last))
 }
 
-/// The last messages between agents, and the last effects that were judged, oldest first.
+/// The last messages between agents, the last effects that were judged, and the builds that have failed where none has
+/// worked since; oldest first.
 fn recent(connection: &Connection) -> Result<Vec<Passed>, ApiError> {
     // The conditions are the indexes', to the letter; left to itself SQLite walks the whole log backwards.
     let between = "INDEXED BY activity_between
          WHERE activity_type = 'a2a_receive' AND source_id IS NOT NULL AND seq > ?3 ORDER BY seq DESC";
     let judged = "INDEXED BY activity_judged
          WHERE activity_type = 'agent_log' AND method = 'gate' AND seq > ?3 ORDER BY seq DESC";
+    let failed = "WHERE status = 'error' AND seq > ?3 AND seq IN (
+             SELECT max(seq) FROM activity INDEXED BY activity_build
+             WHERE activity_type = 'agent_log' AND method = 'build' GROUP BY workspace_id)
+         ORDER BY seq DESC";
     let mut found = rows(connection, between, 0)?;
     found.extend(rows(connection, judged, 0)?);
+    found.extend(rows(connection, failed, 0)?);
     found.sort_unstable_by_key(|(seq, _)| *seq);
     Ok(found.into_iter().map(|(_, row)| row).collect())
 }
@@ -239,7 +245,7 @@ fn rows(connection: &Connection, which: &str, seen: i64) -> Result<Vec<(i64, Pas
     let sql = format!(
         "SELECT seq, id, workspace_id, activity_type, source_id, target_id, substr(method, 1, 200) AS method,
              substr(summary, 1, 2000) AS summary, duration_ms, substr(status, 1, 200) AS status,
-             substr(error_detail, 1, 2000) AS error_detail, created_at, NULL AS tool_trace,
+             substr(error_detail, 1, 8000) AS error_detail, created_at, NULL AS tool_trace,
              iif(octet_length(request_body) > ?1, NULL, request_body) AS request_body,
              iif(octet_length(response_body) > ?1, NULL, response_body) AS response_body,
              max(ifnull(octet_length(request_body), 0), ifnull(octet_length(response_body), 0)) > ?1 AS cut

@@ -7,6 +7,7 @@ use molecule_gate::Gate;
 
 use crate::death::Death;
 use crate::services::Services;
+use crate::storage::Storage;
 use crate::wit::{Error, Identity, Level};
 
 /// Everything an agent's imports need, shared by all its instances.
@@ -19,6 +20,8 @@ pub struct Agent {
     pub instructions: Option<String>,
     /// What it may do.
     pub gate: Arc<Gate>,
+    /// The folder that is its own, to be used as far as the gate allows; none where there is no place for one.
+    pub storage: Option<Storage>,
     /// How it is done.
     pub services: Arc<dyn Services>,
     /// Who hears of it.
@@ -41,6 +44,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// Its instance has so many bytes of linear memory now; none when it is gone.
     fn memory(&self, _bytes: usize) {}
+
+    /// All its instances together have used so much CPU time since it was started. Told at each turn that one takes.
+    fn cpu_time(&self, _used: std::time::Duration) {}
 }
 
 /// A line that an agent wrote.

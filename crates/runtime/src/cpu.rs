@@ -26,6 +26,8 @@ pub(crate) struct Quota {
 
 #[derive(Debug)]
 struct Bucket {
+    /// What was used in all.
+    used: Duration,
     /// Nanoseconds of CPU time in hand at `at`. Below zero is what was used beyond that.
     level: i64,
     at: Instant,
@@ -50,7 +52,8 @@ impl Quota {
     pub(crate) fn new(limits: &Limits) -> Self {
         // Of nothing a minute nobody could ever live.
         let per_minute = limits.cpu_per_minute.clamp(Duration::from_millis(1), MINUTE);
-        let bucket = Bucket { level: nanos(per_minute), at: Instant::now(), scarce: false };
+        let (used, level) = (Duration::ZERO, nanos(per_minute));
+        let bucket = Bucket { used, level, at: Instant::now(), scarce: false };
         Self { per_minute, bucket: Mutex::new(bucket) }
     }
 
@@ -59,10 +62,16 @@ impl Quota {
         self.lock().scarce
     }
 
+    /// What was used in all.
+    fn used(&self) -> Duration {
+        self.lock().used
+    }
+
     /// Counts what was used.
     fn take(&self, used: Duration, now: Instant) -> Option<Throttle> {
         let full = nanos(self.per_minute);
         let mut bucket = self.lock();
+        bucket.used = bucket.used.saturating_add(used);
         let passed = nanos(now.saturating_duration_since(bucket.at));
         let filled = i128::from(passed) * i128::from(full) / i128::from(nanos(MINUTE));
         let level = bucket.level.saturating_add(i64::try_from(filled).unwrap_or(i64::MAX)).min(full);
@@ -218,6 +227,7 @@ impl<F: Future> Future for Metered<F> {
         let ended = thread_time();
         self.meter.budget.poll_ends(ended);
         let throttle = self.meter.quota.take(ended.saturating_sub(began), Instant::now());
+        self.meter.observer.cpu_time(self.meter.quota.used());
         if let (Poll::Pending, Some(Throttle { wait, first })) = (&polled, throttle) {
             if first {
                 let cpu_per_minute = self.meter.quota.per_minute;

@@ -6,13 +6,17 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use wasmtime::AsContextMut;
 use wasmtime::component::{GuestTaskId, ResourceTable};
+use wasmtime_wasi::filesystem::FsPerms;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::agent::{Agent, LineSource};
 use crate::cpu::{Budget, Quota};
 use crate::journal::Journal;
 use crate::limits::{Limiter, Limits};
 use crate::stdio::LogStream;
+use crate::storage::{self, Storage};
+use crate::wasi::Outgoing;
 
 /// Bytes of randomness that a guest may ask for at once.
 const MAX_RANDOM: u64 = 64 * 1024;
@@ -70,15 +74,23 @@ pub(crate) struct Guest {
     /// Held once by each call of the host that waits.
     pub(crate) waiting: Arc<()>,
     pub(crate) stderr: LogStream,
+    /// The folder of the agent, where it has been granted one.
+    pub(crate) storage: Option<Storage>,
+    pub(crate) outgoing: Outgoing,
     stdout: LogStream,
     calls: Calls,
     wasi: WasiCtx,
+    http: WasiHttpCtx,
     table: ResourceTable,
 }
 
 impl Guest {
-    /// WASI with nothing granted: no file, no socket, no name, no environment, no argument.
-    pub(crate) fn new(agent: Arc<Agent>, allowance: Allowance) -> Self {
+    /// WASI with nothing granted but the agent's own folder: no other file, no socket, no name, no environment, no
+    /// argument.
+    ///
+    /// # Errors
+    /// The folder cannot be opened.
+    pub(crate) fn new(agent: Arc<Agent>, allowance: Allowance) -> wasmtime::Result<Self> {
         let Allowance { limits, journal, one_at_a_time, .. } = allowance;
         let stdout = LogStream::new(LineSource::Stdout, journal.clone());
         let stderr = LogStream::new(LineSource::Stderr, journal.clone());
@@ -89,11 +101,16 @@ impl Guest {
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false);
+        let storage = agent.storage.clone().filter(|_| agent.gate.grants().storage_bytes.is_some());
+        if let Some(storage) = &storage {
+            wasi.preopened_dir(storage.folder(), storage::GUEST_PATH, FsPerms::ReadWrite)?;
+        }
         let budget = Arc::new(Budget::new(&limits, one_at_a_time));
         let limiter = Limiter::new(limits).telling(agent.observer.clone());
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
-        Self {
+        Ok(Self {
+            outgoing: Outgoing::new(agent.clone()),
             agent,
             budget,
             limiter,
@@ -101,10 +118,12 @@ impl Guest {
             waiting: Arc::default(),
             stdout,
             stderr,
+            storage,
             calls: Calls::default(),
             wasi: wasi.build(),
+            http: WasiHttpCtx::new(),
             table,
-        }
+        })
     }
 
     pub(crate) fn began(&mut self, task: GuestTaskId, call: Arc<Call>) {
@@ -130,6 +149,12 @@ impl Drop for Guest {
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outgoing }
     }
 }
 

@@ -1,5 +1,12 @@
 //! The imports of an agent: find out whose call it is, pass the gate, hand it to the services.
 
+mod http;
+mod secrets;
+mod storage;
+
+#[expect(unreachable_pub, reason = "the generated bindings name the resources in public")]
+pub use http::{Body, PipeEnd, PipeWriter};
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +15,11 @@ use molecule_gate::{Act, Denial, Permit, Rule};
 use wasmtime::component::{Access, Accessor, HasSelf, Linker};
 
 use crate::agent::{Agent, Line, LineSource};
+use crate::bindings::molecule::agent as contract;
 use crate::bindings::molecule::agent::{log, messages, peers, time, types, workspace};
 use crate::guest::{Call, Guest, MAX_WAITING, caller};
 use crate::services::{CallPeer, ListPeers, Notify, SetTask};
+use crate::wasi;
 use crate::wit::{self, Backoff, CallOptions, Content, Error, Identity, Level, Peer, PeerRef, Reply, Sent};
 
 /// How long `peers.call` waits where the agent does not say.
@@ -18,11 +27,14 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Links everything that an agent may import: WASI 0.2 and `molecule:agent`.
 pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasi::link(linker)?;
     types::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     workspace::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     messages::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     peers::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    contract::http::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    contract::secrets::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    contract::storage::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     log::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     time::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
 }
@@ -86,14 +98,22 @@ impl Import {
 }
 
 /// The gate's denial, in the words of the contract.
-fn denied(denial: Denial) -> Error {
+pub(crate) fn denied(denial: Denial) -> Error {
     match denial.rule {
-        Rule::Size => Error::TooLarge(denial.to_string()),
-        Rule::Rate { retry_after } => Error::RateLimited(Backoff {
+        Rule::Size | Rule::RequestSize => Error::TooLarge(denial.to_string()),
+        Rule::Rate { retry_after } | Rule::RequestRate { retry_after } => Error::RateLimited(Backoff {
             message: denial.to_string(),
             retry_after_ms: u32::try_from(retry_after.as_millis()).ok(),
         }),
-        Rule::NotStarted | Rule::Peer => Error::Denied(wit::Denial {
+        Rule::NotStarted
+        | Rule::Peer
+        | Rule::Network
+        | Rule::Address
+        | Rule::Secret
+        | Rule::Reveal
+        | Rule::StorageQuota
+        | Rule::Socket
+        | Rule::Policy => Error::Denied(wit::Denial {
             rule: denial.rule.name().to_owned(),
             message: denial.message,
             grant: denial.grant,
@@ -216,11 +236,10 @@ impl time::HostWithStore<Guest> for HasSelf<Guest> {
         let import = Import::enter_async(accessor)?;
         if !import.agent.gate.is_open() {
             // An agent that only describes itself must not wait: its call could not return.
-            return Ok(Err(denied(Denial {
-                rule: Rule::NotStarted,
-                message: "time.sleep is not possible before the agent has started".to_owned(),
-                grant: None,
-            })));
+            return Ok(Err(denied(Denial::without_cure(
+                Rule::NotStarted,
+                "time.sleep is not possible before the agent has started",
+            ))));
         }
         if let Err(error) = import.go_on() {
             return Ok(Err(error));

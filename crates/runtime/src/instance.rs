@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use molecule_gate::{Gate, Permit};
+use molecule_gate::{Gate, Permit, SecretName};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
@@ -20,10 +20,11 @@ use crate::bindings::exports::molecule::agent as exports;
 use crate::component::Component;
 use crate::cpu::{self, Meter, OutOfCpu};
 use crate::death::{Cause, Death};
+use crate::fetch::{Fetch, FetchError, FetchResponse};
 use crate::guest::{Allowance, Call, Guest};
 use crate::limits::Limits;
 use crate::runtime::Runtime;
-use crate::services::{CallPeer, ListPeers, Notify, Services, SetTask};
+use crate::services::{CallPeer, ListPeers, Notify, Reveal, Services, SetTask};
 use crate::wit::{Card, Error, Identity, Message, Outcome, Peer, PeerRef, Reply, Start, StopReason};
 
 /// What to call.
@@ -86,11 +87,13 @@ impl Instance {
         allowance: Allowance,
     ) -> Self {
         let (commands, inbox) = mpsc::unbounded_channel();
-        let (store, meter) = new_store(runtime, agent, allowance);
-        let serving = meter.around(serve(store, component.clone(), inbox));
-        let task = match runtime.threads() {
-            Some(threads) => threads.spawn(serving),
-            None => tokio::spawn(async { End::of(Cause::Host("the runtime was shut down".to_owned())) }),
+        let stillborn = |why: String| tokio::spawn(async { End::of(Cause::Host(why)) });
+        let task = match (new_store(runtime, agent, allowance), runtime.threads()) {
+            (Ok((store, meter)), Some(threads)) => {
+                threads.spawn(meter.around(serve(store, component.clone(), inbox)))
+            }
+            (Ok(_), None) => stillborn("the runtime was shut down".to_owned()),
+            (Err(error), _) => stillborn(format!("the agent's folder cannot be opened: {error:#}")),
         };
         Self { commands, task }
     }
@@ -181,15 +184,19 @@ async fn serve(
 }
 
 /// A store, and what counts its time.
-fn new_store(runtime: &Runtime, agent: Arc<Agent>, allowance: Allowance) -> (Store<Guest>, Meter) {
+fn new_store(
+    runtime: &Runtime,
+    agent: Arc<Agent>,
+    allowance: Allowance,
+) -> wasmtime::Result<(Store<Guest>, Meter)> {
     let (quota, observer) = (allowance.quota.clone(), agent.observer.clone());
-    let mut store = Store::new(&runtime.inner.engine, Guest::new(agent, allowance));
+    let mut store = Store::new(&runtime.inner.engine, Guest::new(agent, allowance)?);
     store.limiter(|guest| &mut guest.limiter);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(cpu::at_tick);
     let meter =
         Meter { ticker: runtime.inner.ticker.clone(), budget: store.data().budget.clone(), quota, observer };
-    (store, meter)
+    Ok((store, meter))
 }
 
 fn read_death(store: &Store<Guest>, error: &wasmtime::Error) -> Death {
@@ -305,11 +312,13 @@ pub(crate) async fn describe(
         config: Vec::new(),
         instructions: None,
         gate: Arc::new(Gate::closed()),
+        storage: None,
         services: Arc::new(Nowhere),
         observer: Arc::new(Nobody),
     };
     let allowance = Allowance::new(&agent, limits, true);
-    let (mut store, meter) = new_store(runtime, Arc::new(agent), allowance);
+    let (mut store, meter) = new_store(runtime, Arc::new(agent), allowance)
+        .map_err(|error| Death::of(Cause::Host(format!("{error:#}"))))?;
     let component = component.clone();
     let describing = meter.around(async move {
         let result = async {
@@ -357,6 +366,18 @@ impl Services for Nowhere {
     }
 
     fn set_task(&self, _: Permit<SetTask>) {}
+
+    async fn fetch(&self, _: Permit<Fetch>, _: &Call) -> Result<FetchResponse, FetchError> {
+        Err(FetchError::Invalid("no host".to_owned()))
+    }
+
+    fn secret_names(&self) -> Vec<SecretName> {
+        Vec::new()
+    }
+
+    async fn reveal(&self, _: Permit<Reveal>, _: &Call) -> Result<String, Error> {
+        Err(Error::NotFound("no host".to_owned()))
+    }
 }
 
 /// Nobody watches.

@@ -13,7 +13,7 @@
 //! An agent gets an instance of its own: its memory, its tables, its [`Limits`]. WASI 0.2 is linked with nothing granted;
 //! what it prints becomes log lines. What it may do to the world goes through the [`Gate`](molecule_gate::Gate) of its
 //! [`Agent`] and then to its [`Services`], which the embedder provides: this crate opens no socket, and no file but
-//! those of the [`AotStore`].
+//! those of the [`AotStore`] and those that an agent has in its [`Storage`].
 //!
 //! A trap, a panic or a callback that ran out of time ends the instance, not the actor: it is built again, with
 //! backoff. [`Delivery`] says of each message whether it was handled, whether its own handler died, or whether it was
@@ -30,6 +30,7 @@ mod component;
 mod cpu;
 mod death;
 mod engine;
+mod fetch;
 mod guest;
 mod imports;
 mod instance;
@@ -38,6 +39,8 @@ mod limits;
 mod runtime;
 mod services;
 mod stdio;
+mod storage;
+mod wasi;
 pub mod wit;
 
 pub use actor::{Actor, ActorOptions, ActorState, Delivery, Restarts};
@@ -45,7 +48,12 @@ pub use agent::{Agent, AgentEvent, Line, LineSource, Observer};
 pub use aot::AotStore;
 pub use component::{Component, LoadError};
 pub use death::{Cause, Death};
+pub use fetch::{
+    Bound, CertificateFault, Fetch, FetchBody, FetchError, FetchParts, FetchResponse, Payload, Phase, Spot,
+    Times, TlsFault,
+};
 pub use guest::Call;
 pub use limits::{Limits, Refusal, Resource};
 pub use runtime::{Runtime, RuntimeError, RuntimeOptions};
-pub use services::{CallPeer, ListPeers, Notify, Services, SetTask};
+pub use services::{CallPeer, ListPeers, Notify, Reveal, Services, SetTask};
+pub use storage::Storage;

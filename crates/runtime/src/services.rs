@@ -1,8 +1,9 @@
 //! The world as an agent's imports reach it.
 
 use async_trait::async_trait;
-use molecule_gate::{Act, Effect, Permit};
+use molecule_gate::{Act, Effect, Permit, SecretName};
 
+use crate::fetch::{Fetch, FetchError, FetchResponse};
 use crate::guest::Call;
 use crate::wit::{Content, Error, Peer, PeerRef, Reply, bytes_of_content};
 
@@ -27,6 +28,15 @@ pub trait Services: Send + Sync + 'static {
 
     /// Says what the agent works on.
     fn set_task(&self, permit: Permit<SetTask>);
+
+    /// Sends an HTTP request and waits for the head of the response, whose body is then read frame by frame.
+    async fn fetch(&self, permit: Permit<Fetch>, call: &Call) -> Result<FetchResponse, FetchError>;
+
+    /// The secrets that the agent may use in requests, and that have a value.
+    fn secret_names(&self) -> Vec<SecretName>;
+
+    /// The value of a secret, for the agent itself.
+    async fn reveal(&self, permit: Permit<Reveal>, call: &Call) -> Result<String, Error>;
 }
 
 /// Writes to the user.
@@ -82,5 +92,18 @@ pub struct SetTask {
 impl Act for SetTask {
     fn effect(&self) -> Effect<'_> {
         Effect::SetTask { bytes: self.task.as_ref().map_or(0, String::len) }
+    }
+}
+
+/// Hands the value of a secret to the agent.
+#[derive(Debug)]
+pub struct Reveal {
+    /// Which one.
+    pub name: SecretName,
+}
+
+impl Act for Reveal {
+    fn effect(&self) -> Effect<'_> {
+        Effect::RevealSecret { name: self.name.as_str() }
     }
 }

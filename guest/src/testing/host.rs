@@ -1,11 +1,13 @@
 //! The host, as a test sees it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::Instance;
 use super::executor::{self, Clock};
+use super::fetch::{Fetch, Response};
 use super::imports::Entered;
 use super::script::{Call, Script};
 use crate::log::Level;
@@ -22,6 +24,8 @@ pub(super) struct Inner {
     pub(super) peers: RefCell<Vec<Peer>>,
     pub(super) script: RefCell<Script>,
     pub(super) call_takes: Cell<Duration>,
+    /// The secrets that are granted, with their values where these are revealed.
+    pub(super) secrets: RefCell<BTreeMap<String, Option<String>>>,
     pub(super) events: RefCell<Vec<Event>>,
     pub(super) describing: Cell<bool>,
     pub(super) clock: Clock,
@@ -36,6 +40,10 @@ pub enum Event {
     ListedPeers,
     /// It called a peer.
     Called(Call),
+    /// It sent a request.
+    Fetched(Fetch),
+    /// It asked for the value of a secret.
+    Revealed(String),
     /// It said what it works on.
     SetTask(Option<String>),
     /// It wrote a log line.
@@ -72,6 +80,7 @@ impl Host {
                 peers: RefCell::default(),
                 script: RefCell::default(),
                 call_takes: Cell::default(),
+                secrets: RefCell::default(),
                 events: RefCell::default(),
                 describing: Cell::default(),
                 clock: Clock::default(),
@@ -143,6 +152,27 @@ impl Host {
         self
     }
 
+    /// Answers the agent's requests. Without it they are denied.
+    #[must_use]
+    pub fn on_fetch(self, script: impl FnMut(&Fetch) -> Result<Response, Error> + 'static) -> Self {
+        self.inner.script.borrow_mut().on_fetch = Box::new(script);
+        self
+    }
+
+    /// Grants a secret, to be used by its [reference](crate::secrets::reference) and not to be seen.
+    #[must_use]
+    pub fn secret(self, name: impl Into<String>) -> Self {
+        self.inner.secrets.borrow_mut().insert(name.into(), None);
+        self
+    }
+
+    /// Grants a secret that may be [revealed](crate::secrets::reveal).
+    #[must_use]
+    pub fn revealed_secret(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.inner.secrets.borrow_mut().insert(name.into(), Some(value.into()));
+        self
+    }
+
     /// Answers the agent's messages to the user. Without it they arrive.
     #[must_use]
     pub fn on_notify(self, script: impl FnMut(&Content) -> Result<(), Error> + 'static) -> Self {
@@ -202,6 +232,14 @@ impl Host {
     pub fn calls(&self) -> Vec<Call> {
         self.pick(|event| match event {
             Event::Called(call) => Some(call.clone()),
+            _ => None,
+        })
+    }
+
+    /// Its requests.
+    pub fn fetches(&self) -> Vec<Fetch> {
+        self.pick(|event| match event {
+            Event::Fetched(fetch) => Some(fetch.clone()),
             _ => None,
         })
     }

@@ -39,7 +39,7 @@ fn current(function: &str) -> Host {
 }
 
 /// The host, unless the agent describes itself.
-fn reachable(function: &str) -> Result<Host, Error> {
+pub(super) fn reachable(function: &str) -> Result<Host, Error> {
     let host = current(function);
     if host.inner.describing.get() {
         return Err(Error::Denied(Denial {
@@ -51,7 +51,7 @@ fn reachable(function: &str) -> Result<Host, Error> {
     Ok(host)
 }
 
-fn record(host: &Host, event: Event) {
+pub(super) fn record(host: &Host, event: Event) {
     host.inner.events.borrow_mut().push(event);
 }
 
@@ -131,6 +131,41 @@ pub(crate) mod peers {
             }
             reply => reply,
         }
+    }
+}
+
+pub(crate) mod http {
+    pub(crate) use crate::testing::fetch::{
+        Body, HostResponse as Response, PipeEnd, PipeWriter, Request, RequestBody, Timeouts, fetch, pipe,
+    };
+}
+
+pub(crate) mod secrets {
+    use super::{Event, current, reachable, record};
+    use crate::Error;
+
+    pub(crate) fn names() -> Vec<String> {
+        current("secrets::names").inner.secrets.borrow().keys().cloned().collect()
+    }
+
+    pub(crate) async fn reveal(name: String) -> Result<String, Error> {
+        let host = reachable("secrets::reveal")?;
+        record(&host, Event::Revealed(name.clone()));
+        let known = host.inner.secrets.borrow().get(&name).cloned();
+        match known {
+            Some(Some(value)) => Ok(value),
+            Some(None) => Err(crate::testing::denied("reveal", format!("--allow-reveal {name}"))),
+            None => Err(Error::NotFound(format!("there is no secret {name}"))),
+        }
+    }
+}
+
+pub(crate) mod storage {
+    pub(crate) use crate::bindings::molecule::agent::storage::Usage;
+
+    /// None: a native test has the files of its machine, and no `/data`.
+    pub(crate) async fn measure() -> Option<Usage> {
+        None
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::fetch::{Fetch, Response};
 use crate::{Content, Error, Peer, Reply};
 
 /// A call that the agent made.
@@ -24,6 +25,7 @@ pub(super) type Answer<Asked, T> = Box<dyn FnMut(&Asked) -> Result<T, Error>>;
 pub(super) struct Script {
     pub(super) on_list: Answer<[Peer], Vec<Peer>>,
     pub(super) on_call: Answer<Call, Reply>,
+    pub(super) on_fetch: Answer<Fetch, Response>,
     pub(super) on_notify: Answer<Content, ()>,
     pub(super) on_set_task: Answer<Option<String>, ()>,
 }
@@ -37,6 +39,10 @@ impl Default for Script {
                 Err(Error::NotFound(format!(
                     "the test answers no call of {peer:?}: give it one with `Host::on_call`"
                 )))
+            }),
+            on_fetch: Box::new(|fetch| {
+                let (method, url) = (&fetch.method, &fetch.url);
+                Err(super::denied("network", format!("--allow-net '{method} {url}'")))
             }),
             on_notify: Box::new(|_| Ok(())),
             on_set_task: Box::new(|_| Ok(())),

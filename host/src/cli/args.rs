@@ -1,6 +1,7 @@
 //! The command line: which flags there are, and what they say of themselves.
 
 mod operator;
+mod policy;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,11 +9,14 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, Args, Command, CommandFactory, Parser, ValueEnum};
 use molecule_host::OnEnd;
-use molecule_host::gate::PeerGrant;
+use molecule_host::egress::ProxyUrl;
+use molecule_host::gate::{ByteSize, NetRule, PeerGrant, SecretGrant, SecretName};
 use molecule_host::platform::{OrgId, Origin};
+use molecule_host::secrets::SecretSource;
 use molecule_protocol::{PlatformUrl, WorkspaceId};
 
 pub(super) use self::operator::{BackupArgs, InboxAction, InboxArgs, LogsArgs, PsArgs, UpArgs};
+pub(super) use self::policy::{PolicyAction, PolicyArgs, PolicyKeys};
 use super::limits::LimitArgs;
 use super::values;
 
@@ -34,6 +38,7 @@ molecule-host [run] AGENT.wasm --platform-url URL --workspace-id ID [OPTIONS]
        molecule-host dev PATH [OPTIONS]      (an agent on a platform of its own)
        molecule-host up AGENTS.toml          (many agents in one process)
        molecule-host ps | logs AGENT         (what runs, and what it says)
+       molecule-host policy check|explain    (a file of grants: is it right, and what does it give)
        molecule-host inbox ... | backup FILE (messages that were given up; a copy of the state)
                                              (each with --help)";
 
@@ -103,6 +108,8 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) agent: AgentArgs,
     #[command(flatten)]
+    pub(super) egress: EgressArgs,
+    #[command(flatten)]
     pub(super) state: StateArgs,
     #[command(flatten)]
     pub(super) watch: WatchArgs,
@@ -164,6 +171,18 @@ pub(super) struct StateArgs {
     pub(super) state_dir: Option<PathBuf>,
 }
 
+/// How requests of agents get out.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Network")]
+pub(super) struct EgressArgs {
+    /// Certificates in PEM of authorities that vouch for servers, beside those that the machine trusts
+    #[arg(long, value_name = "FILE")]
+    pub(super) egress_root: Option<PathBuf>,
+    /// The proxy for requests of agents: http://[USER:PASSWORD@]HOST:PORT
+    #[arg(long, value_name = "URL")]
+    pub(super) egress_proxy: Option<ProxyUrl>,
+}
+
 /// For whoever watches over it.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Watching")]
@@ -174,27 +193,57 @@ pub(super) struct WatchArgs {
 }
 
 /// What the agent may do. Nothing but to answer and to write to its own user, where nothing is said.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Grants (nothing where nothing is said)")]
 pub(super) struct GrantArgs {
     /// Let the agent see and call this peer, by workspace id or name; '*' for all. May be repeated
     #[arg(long, value_name = "PEER")]
     pub(super) allow_peer: Vec<PeerGrant>,
+    /// Let it make these requests: '[METHODS ]SCHEME://HOST[:PORT][PATH] [BOUNDS]'. May be repeated
+    #[arg(long, value_name = "RULE")]
+    pub(super) allow_net: Vec<NetRule>,
+    /// Let it put this secret into requests to this host, without seeing it: 'NAME@HOST[:PORT]'. May be repeated
+    #[arg(long, value_name = "NAME@HOST")]
+    pub(super) allow_secret: Vec<SecretGrant>,
+    /// Let it see this secret. May be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(super) allow_reveal: Vec<SecretName>,
+    /// Let it keep so much in a folder of its own
+    #[arg(long, value_name = "SIZE")]
+    pub(super) allow_storage: Option<ByteSize>,
+    /// Read further grants and limits from this file; what flags say goes before it
+    #[arg(long, value_name = "FILE")]
+    pub(super) policy: Option<PathBuf>,
     /// Bytes of one message that the agent sends, at most 1048576 [default: 262144]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub(super) max_message_bytes: Option<u32>,
     /// Messages of each kind that the agent sends in a minute [default: 120]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) max_messages_per_minute: Option<u32>,
+    /// HTTP requests that it makes in a minute [default: 600]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) max_requests_per_minute: Option<u32>,
+    /// HTTP requests that it makes at once [default: 32]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) max_concurrent_requests: Option<u32>,
+    /// Size of the body of a request, where its rule says nothing [default: 8MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(super) max_request: Option<ByteSize>,
+    /// Size of the body of a response, where its rule says nothing [default: 64MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(super) max_response: Option<ByteSize>,
 }
 
 /// How the agent is run.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Behaviour")]
 pub(super) struct BehaviourArgs {
     /// What the agent reads as its configuration. May be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = values::config)]
     pub(super) config: Vec<(String, String)>,
+    /// Where a secret's value is read: NAME=file:PATH or NAME=env:VARIABLE, before the platform's. May be repeated
+    #[arg(long, value_name = "NAME=SOURCE")]
+    pub(super) secret: Vec<SecretSource>,
     /// Seconds between two heartbeats, 0.1 to 80 [default: 30; dev: 5]
     #[arg(long, value_name = "SECONDS", value_parser = values::heartbeat_interval)]
     pub(super) heartbeat_interval: Option<Duration>,
@@ -213,7 +262,7 @@ pub(super) struct BehaviourArgs {
     ///
     #[arg(long, value_name = "wait|exit", value_parser = values::on_end)]
     pub(super) on_revoked: Option<OnEnd>,
-    /// Seconds that messages in hand may still take when the host stops [default: 10]
+    /// Seconds that messages in hand may still take when the host stops [default: 10; dev: 5]
     #[arg(long, value_name = "SECONDS", value_parser = values::grace)]
     pub(super) shutdown_grace: Option<Duration>,
 }
@@ -245,7 +294,8 @@ pub(super) enum LogFormat {
 
 const DEV_ABOUT: &str = "\
 Runs an agent on a platform of its own, on this machine: no account, no configuration.
-A crate is built first. Everything the agent says to its user is printed on standard output.
+A crate is built first, and again when one of its sources changes: the agent that runs makes room for the new one, which gets the messages that are left. What does not build is shown here and on the page, and the old one goes on.
+Everything the agent says to its user is printed on standard output.
 
 Examples:
   Say something and see the answer:
@@ -276,12 +326,17 @@ pub(super) struct DevArgs {
     /// Which package of the folder's workspace to build
     #[arg(short, long, value_name = "NAME")]
     pub(super) package: Option<String>,
+    /// Run what there is now; do not look whether a source, or the component's file, changes
+    #[arg(long)]
+    pub(super) no_watch: bool,
     #[command(flatten)]
     pub(super) conversation: ConversationArgs,
     #[command(flatten)]
     pub(super) local: LocalArgs,
     #[command(flatten)]
     pub(super) grants: GrantArgs,
+    #[command(flatten)]
+    pub(super) egress: EgressArgs,
     #[command(flatten)]
     pub(super) behaviour: BehaviourArgs,
     #[command(flatten)]
@@ -297,7 +352,7 @@ pub(super) struct ConversationArgs {
     /// Send this as the user and print the answer; the next one is sent when it has come. May be repeated
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(super) say: Vec<String>,
-    /// Exit when all that --say sent is answered
+    /// Exit when all that --say sent is answered; implies --no-watch
     #[arg(long)]
     pub(super) once: bool,
     /// Seconds that --once waits for each answer [default: 120]

@@ -104,6 +104,12 @@ fn granted(grants: &Grants) -> String {
     format!("answer, write to its own user, and call {peers}")
 }
 
+/// What an agent asks for that the one before it did not: whether it has that, and if not, what would give it.
+pub(super) fn asked_anew(before: &Asks, now: &Asks, spec: &AgentSpec) -> Vec<String> {
+    let known = asked(before, spec);
+    asked(now, spec).into_iter().filter(|line| !known.contains(line)).collect()
+}
+
 /// What the agent asks for: whether it has that, and if not, what would give it.
 fn asked(asks: &Asks, spec: &AgentSpec) -> Vec<String> {
     let mut lines = Vec::new();
@@ -182,6 +188,18 @@ mod tests {
         spec.grants.peers = vec!["*".parse().unwrap()];
         assert!(asked(&asks, &spec).iter().filter(|line| line.ends_with(": granted")).count() == 4);
         assert!(asked(&super::tests::asks(), &spec).is_empty());
+    }
+
+    #[test]
+    fn of_a_newer_version_only_what_it_asks_for_beside_is_said() {
+        let spec = spec();
+        let before = Asks { peers: vec!["bob".into()], ..asks() };
+        let now = Asks { peers: vec!["bob".into(), "eve".into()], concurrency: Some(2), ..asks() };
+        assert_eq!(
+            asked_anew(&before, &now, &spec),
+            ["the peer eve: not granted; --allow-peer eve grants it", "2 messages at once: granted"]
+        );
+        assert!(asked_anew(&now, &before, &spec).is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The agents of this process, as their operator asks about them.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -63,6 +63,9 @@ pub(super) struct AgentRow {
     pub(super) restarts: u64,
     /// Bytes of linear memory of its instance.
     pub(super) memory_bytes: u64,
+    /// Milliseconds of CPU time that it has used. A host of an older version does not say.
+    #[serde(default)]
+    pub(super) cpu_ms: u64,
     /// Effects that the gate refused.
     pub(super) denials: u64,
     /// The latest trouble.
@@ -119,6 +122,15 @@ impl Board {
         })
     }
 
+    /// Has the secrets of all that run pulled again.
+    pub(super) fn pull_secrets(&self) {
+        for entry in self.entries().values() {
+            if let Stage::Running(running) = &entry.stage {
+                running.pull_secrets();
+            }
+        }
+    }
+
     /// The lines of an agent, by its name or its workspace.
     pub(super) fn recent(&self, agent: &str) -> Option<Recent> {
         let entries = self.entries();
@@ -145,6 +157,7 @@ impl Entry {
             given_up: 0,
             restarts: 0,
             memory_bytes: 0,
+            cpu_ms: 0,
             denials: 0,
             last_error: None,
         };
@@ -165,6 +178,7 @@ impl Entry {
                 row.given_up = status.messages.given_up;
                 row.restarts = status.deaths;
                 row.memory_bytes = status.memory_bytes;
+                row.cpu_ms = u64::try_from(status.cpu_time.as_millis()).unwrap_or(u64::MAX);
                 row.denials = status.denials;
                 row.last_error = status.last_error;
             }
@@ -218,7 +232,23 @@ struct Lines {
     closed: bool,
 }
 
+/// The same, without keeping them.
+#[derive(Debug, Clone)]
+pub(super) struct WeakRecent(Weak<Kept>);
+
+impl WeakRecent {
+    /// The lines, if anybody still keeps them.
+    pub(super) fn upgrade(&self) -> Option<Recent> {
+        self.0.upgrade().map(Recent)
+    }
+}
+
 impl Recent {
+    /// The same lines, for whoever shall not keep them.
+    pub(super) fn downgrade(&self) -> WeakRecent {
+        WeakRecent(Arc::downgrade(&self.0))
+    }
+
     fn lines(&self) -> MutexGuard<'_, Lines> {
         self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,65 +2,100 @@
 
 mod artefact;
 mod environment;
+mod group;
 mod package;
+mod said;
+mod sources;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
+use self::group::Group;
 use self::package::Package;
+pub(super) use self::said::Talk;
+pub(super) use self::sources::{Sources, is_cargo_s_own};
 
 /// The only target whose components this host runs.
 const TARGET: &str = "wasm32-wasip2";
 
-/// Builds the crate in `folder`, or the package of that name in its workspace, and says where the component is.
-///
-/// Cargo talks to the person itself, on standard error. Dropping the future stops it.
-///
-/// # Errors
-/// [`CargoError`], each with what to do.
-pub(super) async fn build(folder: &Path, package: Option<&str>) -> Result<PathBuf, CargoError> {
-    if !folder.join("Cargo.toml").is_file() {
-        return Err(CargoError::NoCrate { folder: folder.to_owned() });
-    }
-    let package = choose(folder, package).await?;
-    tracing::info!("building {} (cargo build --release --target {TARGET})", package.name);
-    let output = cargo(folder)
-        .args(["build", "--release", "--target", TARGET, "--lib"])
-        .args(["--message-format", "json-render-diagnostics", "--package", &package.id])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .map_err(no_cargo)?
-        .wait_with_output()
-        .await
-        .map_err(no_cargo)?;
-    if !output.status.success() {
-        return Err(match has_target(folder).await {
-            true => CargoError::Failed { package: package.name },
-            false => CargoError::NoTarget { package: package.name },
-        });
-    }
-    artefact::component(&output.stdout, &package.id)
-        .ok_or(CargoError::NotAComponent { package: package.name })
+/// What is to be built, as cargo understands the manifests at this moment.
+#[derive(Debug)]
+pub(super) struct Plan {
+    folder: PathBuf,
+    package: Package,
+    /// Where its sources are.
+    pub(super) sources: Sources,
 }
 
-async fn choose(folder: &Path, wanted: Option<&str>) -> Result<Package, CargoError> {
-    let output = cargo(folder)
-        .args(["metadata", "--no-deps", "--format-version", "1"])
-        .stderr(Stdio::piped())
-        .output()
-        .await
-        .map_err(no_cargo)?;
-    if !output.status.success() {
-        return Err(CargoError::Unreadable {
-            folder: folder.to_owned(),
-            reason: String::from_utf8_lossy(&output.stderr).into_owned(),
-        });
+impl Plan {
+    /// The crate in `folder`, or the package of that name in its workspace.
+    ///
+    /// # Errors
+    /// [`CargoError`], each with what to do.
+    pub(super) async fn read(folder: &Path, package: Option<&str>) -> Result<Self, CargoError> {
+        if !folder.join("Cargo.toml").is_file() {
+            return Err(CargoError::NoCrate { folder: folder.to_owned() });
+        }
+        let output = cargo(folder)
+            .args(["metadata", "--no-deps", "--format-version", "1"])
+            .stderr(Stdio::piped())
+            .output()
+            .await
+            .map_err(no_cargo)?;
+        if !output.status.success() {
+            return Err(CargoError::Unreadable {
+                folder: folder.to_owned(),
+                reason: String::from_utf8_lossy(&output.stderr).into_owned(),
+            });
+        }
+        let (package, sources) = package::choose(&output.stdout, folder, package)?;
+        Ok(Self { folder: folder.to_owned(), package, sources })
     }
-    package::choose(&output.stdout, folder, wanted)
+
+    /// Builds it, and says where the component is. Dropping the future stops cargo and all that it has started.
+    ///
+    /// # Errors
+    /// [`CargoError`], each with what to do.
+    pub(super) async fn build(&self, talk: Talk) -> Result<PathBuf, CargoError> {
+        let package = &self.package;
+        let mut command = cargo(&self.folder);
+        command
+            .args(["build", "--release", "--target", TARGET, "--lib"])
+            .args(["--message-format", "json-render-diagnostics", "--package", &package.id])
+            .args(talk.flags())
+            .stdout(Stdio::piped())
+            .stderr(talk.stderr());
+        tracing::debug!("cargo build --release --target {TARGET} --package {}", package.name);
+        let mut cargo = Group::spawn(&mut command).map_err(no_cargo)?;
+        let (stdout, stderr) = (cargo.child().stdout.take(), cargo.child().stderr.take());
+        let messages = async {
+            let mut messages = Vec::new();
+            if let Some(mut stdout) = stdout {
+                stdout.read_to_end(&mut messages).await?;
+            }
+            Ok::<_, io::Error>(messages)
+        };
+        let (messages, said) = tokio::join!(messages, talk.listen(stderr));
+        let status = cargo.wait().await.map_err(no_cargo)?;
+        if !status.success() {
+            let name = package.name.clone();
+            return Err(match has_target(&self.folder).await {
+                true => CargoError::Failed { package: name, said },
+                false => CargoError::NoTarget { package: name },
+            });
+        }
+        artefact::component(&messages.map_err(no_cargo)?, &package.id)
+            .ok_or_else(|| CargoError::NotAComponent { package: package.name.clone() })
+    }
+
+    /// The package.
+    pub(super) fn name(&self) -> &str {
+        &self.package.name
+    }
 }
 
 /// Whether the standard library of the target is there, for the toolchain that the crate wants.
@@ -156,7 +191,20 @@ pub(super) enum CargoError {
     Failed {
         /// The package.
         package: String,
+        /// What cargo said, where that was listened to.
+        said: String,
     },
+}
+
+impl CargoError {
+    /// All that cargo said about it, or what there is to say.
+    pub(super) fn detail(&self) -> String {
+        match self {
+            Self::Failed { said, .. } if !said.is_empty() => said.clone(),
+            Self::Unreadable { reason, .. } => reason.trim().to_owned(),
+            other => other.to_string(),
+        }
+    }
 }
 
 /// What cargo, or rustup in its place, said: the error, and the innermost of its causes.

@@ -6,6 +6,7 @@ use tracing_appender::non_blocking::WorkerGuard;
 
 use super::args::{LogFormat, OutputArgs};
 use super::banner::Banner;
+use super::build::Talk;
 use super::escape::{escape, escape_json, one_line};
 use super::failure::Failure;
 
@@ -22,6 +23,15 @@ impl Console {
     /// As the flags say.
     pub(super) fn new(output: &OutputArgs) -> Self {
         Self { format: output.log_format, quiet: output.quiet, watched: io::stdout().is_terminal() }
+    }
+
+    /// How a cargo that is started again and again speaks to the person: as it likes, unless the log is for programs.
+    pub(super) fn cargo(self) -> Talk {
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        Talk::Heard {
+            shown: self.format == LogFormat::Human,
+            coloured: io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_set("CARGO_TERM_COLOR"),
+        }
     }
 
     /// Prints what the agent said to its user: as it is into a pipe, and harmless on a terminal.

@@ -1,36 +1,51 @@
-//! `molecule-host dev PATH`: an agent on a platform of its own, in this process.
+//! `molecule-host dev PATH`: an agent on a platform of its own, in this process, built again when its sources change.
 
 mod conversation;
 mod home;
 mod input;
+mod lives;
+mod recipe;
 mod user;
+mod watch;
+mod workshop;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use molecule_host::egress::EgressSettings;
 use molecule_host::gate::Grants;
 use molecule_host::state_dir::StateDirError;
-use molecule_host::token::{TokenError, TokenInputs};
-use molecule_host::{AgentSpec, BuildError, Host, LoadedAgent};
+use molecule_host::token::TokenError;
+use molecule_host::{BuildError, Events, Host, LoadedAgent};
 use molecule_platform::{Config, Platform};
 use molecule_protocol::{PlatformUrl, WorkspaceId};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use self::conversation::{Conversation, Patience};
 use self::home::Home;
 use self::input::Input;
+use self::lives::{Lives, ONLY};
+use self::recipe::Recipe;
 use self::user::{User, UserError};
+use self::workshop::Workshop;
 use super::args::{BehaviourArgs, DevArgs};
 use super::banner::Banner;
+use super::board::Board;
 use super::console::Console;
+use super::control;
 use super::escape::one_line;
 use super::failure::Failure;
-use super::limits::{LimitArgs, limit, limits};
+use super::limits::{LimitArgs, limits};
 use super::load::load;
-use super::report::Who;
+use super::policy;
+use super::report;
 use super::run::{finish, stop};
 use super::settings::{self, UsageError};
 use super::signals::Signals;
-use super::{build, report};
+
+/// Events that a slow reader may fall behind.
+const EVENTS: usize = 4096;
 
 /// How long `--once` waits for an answer where nothing is said: a first compilation does not count, a model's answer
 /// does.
@@ -41,12 +56,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(super) struct DevSettings {
     path: PathBuf,
     package: Option<String>,
+    watches: bool,
     say: Vec<String>,
     patience: Patience,
     port: u16,
     state_dir: Option<PathBuf>,
     name: Option<String>,
     grants: Grants,
+    egress: EgressSettings,
     behaviour: BehaviourArgs,
     limits: LimitArgs,
 }
@@ -57,7 +74,18 @@ impl DevSettings {
     /// # Errors
     /// What makes no sense together.
     pub(super) fn new(args: DevArgs) -> Result<Self, UsageError> {
-        let DevArgs { path, package, conversation, local, grants, behaviour, limits, output: _ } = args;
+        let DevArgs {
+            path,
+            package,
+            no_watch,
+            conversation,
+            local,
+            mut grants,
+            egress,
+            behaviour,
+            mut limits,
+            output: _,
+        } = args;
         let wrong = |text: &str| Err(UsageError(text.to_owned()));
         let Some(path) = path else {
             return wrong(
@@ -71,15 +99,18 @@ impl DevSettings {
             true => Patience::Once(conversation.timeout.unwrap_or(PATIENCE)),
             false => Patience::Endless,
         };
+        policy::apply(&mut grants, &mut limits)?;
         Ok(Self {
             path,
             package,
+            watches: !no_watch && !conversation.once,
             say: conversation.say,
             patience,
             port: local.port.unwrap_or_default(),
             state_dir: local.state_dir,
             name: local.agent_name,
             grants: settings::granted(grants),
+            egress: settings::egress(egress)?,
             behaviour,
             limits,
         })
@@ -95,79 +126,105 @@ pub(super) async fn dev(
     console: Console,
     signals: Signals,
 ) -> Result<(), Failure> {
-    let component = signals.or_stop(component(&settings.path, settings.package.as_deref())).await?;
+    let mut workshop = Workshop::new(
+        settings.path.clone(),
+        settings.package.take(),
+        settings.state_dir.clone(),
+        settings.watches,
+        console.cargo(),
+    )?;
+    let component = signals.or_stop(workshop.first()).await?;
     let home = Home::open(settings.state_dir.take())?;
-    let host = signals.or_stop(build_host(&home, settings.limits.max_stack)).await?;
+    let host = signals.or_stop(build_host(&home, settings.limits.max_stack, &settings.egress)).await?;
     let agent = signals.or_stop(load(&host, &component, &limits(&settings.limits))).await?;
     let platform = Platform::start(local(&home, settings.port)).await.map_err(LocalError::from)?;
     let user = User::new(platform.url.clone())?;
-    let lived = live(settings, &component, &host, &agent, &home, &user, console, &signals).await;
+    let scene = Scene { host: &host, home: &home, user: &user, console, signals: &signals };
+    let lived = scene.live(settings, &component, agent, workshop).await;
     platform.shutdown().await;
     lived
 }
 
-/// The part of it that needs the platform, which is stopped afterwards whatever comes of this.
-#[expect(clippy::too_many_arguments, reason = "all that has been set up before")]
-async fn live(
-    settings: DevSettings,
-    component: &Path,
-    host: &Host,
-    agent: &LoadedAgent,
-    home: &Home,
-    user: &User,
+/// All that has been set up before the agent is.
+struct Scene<'a> {
+    host: &'a Host,
+    home: &'a Home,
+    user: &'a User,
     console: Console,
-    signals: &Signals,
-) -> Result<(), Failure> {
-    let name = settings.name.clone().unwrap_or_else(|| agent.card.name.clone());
-    let workspace = signals.or_stop(home.workspace(user, &name)).await?;
-    let mut spec =
-        spec(settings.behaviour, settings.grants, settings.name, user.platform().clone(), workspace);
-    limit(&mut spec, &settings.limits);
-    let answer = move |text: &str| console.answer(text);
-    let conversation = Conversation::new(user, workspace, settings.patience, Box::new(answer)).await?;
-    let input = Input::new(settings.say, settings.patience);
-    let banner = Banner::new(agent, component, &spec, home.path());
-    let banner = banner.with(ways_to_talk(user.platform(), workspace, &input));
-    let grace = spec.shutdown_grace;
-    let events = spec.events.subscribe();
-    let log = tokio::spawn(report::follow(spec.events.subscribe(), Who::only(), None));
-    let running = match signals.or_stop(host.start(agent, spec)).await {
-        Ok(running) => running,
-        Err(failure) => {
-            report::drained(log).await;
-            return Err(failure);
-        }
-    };
-    console.banner(&banner);
-    let done = tokio::select! {
-        ended = running.ended() => finish(ended),
-        done = conversation.hold(events, input) => {
-            running.stop(grace).await;
-            done
-        }
-        () = signals.first() => finish(stop(&running, grace).await),
-    };
-    drop(running);
-    report::drained(log).await;
-    done
+    signals: &'a Signals,
 }
 
-async fn component(path: &Path, package: Option<&str>) -> Result<PathBuf, Failure> {
-    match (path.is_dir(), package) {
-        (true, package) => Ok(build::build(path, package).await?),
-        (false, None) => Ok(path.to_owned()),
-        (false, Some(_)) => Err(UsageError(format!(
-            "--package chooses from the packages of a folder and {} is none; leave --package out",
-            path.display()
-        ))
-        .into()),
+impl Scene<'_> {
+    /// The part of it that needs the platform, which is stopped afterwards whatever comes of this.
+    async fn live(
+        &self,
+        settings: DevSettings,
+        component: &Path,
+        agent: LoadedAgent,
+        mut workshop: Workshop,
+    ) -> Result<(), Failure> {
+        let Self { host, home, user, console, signals } = *self;
+        let label = settings.name.clone().unwrap_or_else(|| agent.card.name.clone());
+        let workspace = signals.or_stop(home.workspace(user, &label)).await?;
+        let answer = move |text: &str| console.answer(text);
+        let conversation = Conversation::new(user, workspace, settings.patience, Box::new(answer)).await?;
+        let input = Input::new(settings.say, settings.patience);
+        let recipe = Recipe {
+            platform: user.platform().clone(),
+            workspace,
+            name: settings.name,
+            grants: settings.grants,
+            behaviour: settings.behaviour,
+            limits: settings.limits,
+            events: Events::new(EVENTS),
+        };
+        let (spec, limits) = (recipe.spec(), limits(&recipe.limits));
+        let banner = Banner::new(&agent, component, &spec, home.path());
+        let banner = banner.with(ways_to_talk(user.platform(), workspace, &input));
+        let (grace, events) = (spec.shutdown_grace, recipe.events.subscribe());
+        let board = Board::default();
+        let recent = board.put(&label, ONLY, workspace, agent.component.digest());
+        let _control = control::serve(home.path(), board.clone());
+        let over = CancellationToken::new();
+        let log = report::follow_lives(recipe.events.subscribe(), recent, over.clone());
+        let log = tokio::spawn(log);
+        let begun = Lives::begin(host, user, recipe, (board, label), agent, workshop.is_watching());
+        let done = match signals.or_stop(begun).await {
+            Ok(mut lives) => {
+                console.banner(&banner);
+                let (sender, made) = mpsc::unbounded_channel();
+                // In one task, so that whatever ends it drops a build that is under way, and cargo with it.
+                tokio::select! {
+                    never = workshop.run(host, &limits, sender) => match never {},
+                    ended = lives.run(made) => ended,
+                    done = conversation.hold(events, input) => {
+                        if let Some(running) = lives.running() {
+                            running.stop(grace).await;
+                        }
+                        done
+                    }
+                    () = signals.first() => match lives.running() {
+                        Some(running) => finish(stop(running, grace).await),
+                        None => Ok(()),
+                    },
+                }
+            }
+            Err(failure) => Err(failure),
+        };
+        over.cancel();
+        report::drained(log).await;
+        done
     }
 }
 
 /// A host that keeps its state in `home`, and compiled components where the next one finds them.
-async fn build_host(home: &Home, stack_bytes: Option<usize>) -> Result<Host, BuildError> {
+async fn build_host(
+    home: &Home,
+    stack_bytes: Option<usize>,
+    egress: &EgressSettings,
+) -> Result<Host, BuildError> {
     let builder = || {
-        let builder = Host::builder().state_dir(home.path());
+        let builder = Host::builder().state_dir(home.path()).egress(egress.clone());
         match stack_bytes {
             Some(bytes) => builder.stack_bytes(bytes),
             None => builder,
@@ -187,22 +244,6 @@ fn local(home: &Home, port: u16) -> Config {
     let mut config = Config { db: Some(home.platform_database()), ..Config::default() };
     config.listen.set_port(port);
     config
-}
-
-fn spec(
-    behaviour: BehaviourArgs,
-    grants: Grants,
-    name: Option<String>,
-    platform: PlatformUrl,
-    workspace: WorkspaceId,
-) -> AgentSpec {
-    let mut spec = AgentSpec::new(platform, workspace);
-    spec.token = TokenInputs::default();
-    spec.name = name;
-    spec.grants = grants;
-    spec.intervals = settings::LOCAL;
-    settings::behave(&mut spec, behaviour);
-    spec
 }
 
 fn ways_to_talk(
@@ -276,6 +317,11 @@ mod tests {
             assert_eq!(settings(line).unwrap_err().to_string(), expected);
         }
         assert_eq!(settings("dev x --say a --once").unwrap().patience, Patience::Once(PATIENCE));
+        assert!(
+            !settings("dev x --say a --once").unwrap().watches
+                && !settings("dev x --no-watch").unwrap().watches
+        );
+        assert!(settings("dev x --say a").unwrap().watches);
         let short = settings("dev x --say a --say -b --once --timeout 2").unwrap();
         assert_eq!(
             (short.patience, short.say),
@@ -286,17 +332,21 @@ mod tests {
     #[test]
     fn the_agent_runs_with_short_intervals_unless_others_are_given() {
         let settings = settings("dev x --poll-interval 2 --allow-peer bob --config a=b").unwrap();
-        let spec = spec(
-            settings.behaviour,
-            settings.grants,
-            None,
-            "http://127.0.0.1:1".parse().unwrap(),
-            WorkspaceId::random(),
-        );
+        let recipe = Recipe {
+            platform: "http://127.0.0.1:1".parse().unwrap(),
+            workspace: WorkspaceId::random(),
+            name: None,
+            grants: settings.grants,
+            behaviour: settings.behaviour,
+            limits: settings.limits,
+            events: Events::new(1),
+        };
+        let spec = recipe.spec();
         assert_eq!(
             (spec.intervals.poll, spec.intervals.heartbeat),
             (Duration::from_secs(2), settings::LOCAL.heartbeat)
         );
+        assert_eq!(spec.shutdown_grace, Duration::from_secs(5));
         assert!(spec.grants.allow_peer("x", Some("bob")));
         assert_eq!(spec.config, [("a".to_owned(), "b".to_owned())]);
     }

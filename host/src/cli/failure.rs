@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use molecule_host::egress::InvalidEgress;
 use molecule_host::lock::LockError;
 use molecule_host::platform::InvalidTransport;
 use molecule_host::runtime::LoadError;
@@ -17,6 +18,7 @@ use super::control::ControlError;
 use super::dev::LocalError;
 use super::escape::one_line;
 use super::inbox::InboxError;
+use super::policy::PolicyError;
 use super::settings::UsageError;
 
 /// The exit codes; scripts and service managers rely on them.
@@ -25,6 +27,8 @@ use super::settings::UsageError;
 pub(super) enum Exit {
     /// Stopped by a signal, or all that was said is answered.
     Done = 0,
+    /// A request that was asked about would be denied.
+    Denied = 1,
     /// A wrong flag, a token that is refused, a workspace that is unknown.
     Configuration = 2,
     /// Not a component, of another world or of a newer contract; or a crate that makes none.
@@ -96,6 +100,9 @@ pub(super) enum Failure {
     /// No copy was made.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// A policy file, asked about.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The address to be watched at.
     #[error("cannot listen on {addr} for --metrics: {source}; choose another port, or leave it out")]
     Metrics {
@@ -173,9 +180,10 @@ impl Failure {
             Self::Cargo(error) => of_cargo(error),
             Self::Load { source: LoadError::Host { .. }, .. } => Exit::Local,
             Self::Load { .. } => Exit::Component,
-            Self::Host(BuildError::Transport(InvalidTransport::Proxy | InvalidTransport::ExtraRoots(_))) => {
-                Exit::Configuration
-            }
+            Self::Host(
+                BuildError::Transport(InvalidTransport::Proxy | InvalidTransport::ExtraRoots(_))
+                | BuildError::Egress(InvalidEgress::ExtraRoots(_)),
+            ) => Exit::Configuration,
             Self::Host(_) | Self::Local(_) | Self::Output(_) | Self::System(_) => Exit::Local,
             Self::Start(error) => of_start(error),
             Self::Ended(ended) => of_end(ended),
@@ -183,6 +191,8 @@ impl Failure {
             Self::Control(error) => of_control(error),
             Self::Inbox(error) => of_inbox(error),
             Self::AllEnded { exit, .. } => *exit,
+            Self::Policy(PolicyError::Wrong { .. }) => Exit::Configuration,
+            Self::Policy(PolicyError::Denied { .. }) => Exit::Denied,
             Self::Backup(BackupError::Absent { .. }) => Exit::Configuration,
             Self::Backup(BackupError::Store(_)) | Self::Metrics { .. } => Exit::Local,
         }
@@ -283,7 +293,7 @@ mod tests {
             (CargoError::Choose { packages: vec![text()] }.into(), Exit::Configuration),
             (CargoError::NoPackage { package: text(), known: vec![text()] }.into(), Exit::Configuration),
             (CargoError::NotAComponent { package: text() }.into(), Exit::Component),
-            (CargoError::Failed { package: text() }.into(), Exit::Component),
+            (CargoError::Failed { package: text(), said: text() }.into(), Exit::Component),
             (CargoError::Unreadable { folder: ".".into(), reason: text() }.into(), Exit::Component),
             (CargoError::NoCargo { source: io() }.into(), Exit::Local),
             (CargoError::NoTarget { package: text() }.into(), Exit::Local),
@@ -335,6 +345,8 @@ mod tests {
             (InboxError::Output.into(), Exit::Local),
             (BackupError::Absent { state_dir: "s".into() }.into(), Exit::Configuration),
             (BackupError::Store(StoreError::DiskFull).into(), Exit::Local),
+            (PolicyError::Wrong { path: "p".into(), count: 2 }.into(), Exit::Configuration),
+            (PolicyError::Denied { count: 1 }.into(), Exit::Denied),
             (Failure::Metrics { addr: "127.0.0.1:9".parse().unwrap(), source: io() }, Exit::Local),
             (
                 Failure::AllEnded { agent: "alice".into(), line: "a; do b".into(), exit: Exit::Removed },
@@ -357,8 +369,16 @@ mod tests {
 
     #[test]
     fn the_codes_are_those_that_scripts_rely_on() {
-        let codes = [Exit::Done, Exit::Configuration, Exit::Component, Exit::Agent, Exit::Held, Exit::Local];
-        assert_eq!(codes.map(|it| it as u8), [0, 2, 3, 4, 5, 6]);
+        let codes = [
+            Exit::Done,
+            Exit::Denied,
+            Exit::Configuration,
+            Exit::Component,
+            Exit::Agent,
+            Exit::Held,
+            Exit::Local,
+        ];
+        assert_eq!(codes.map(|it| it as u8), [0, 1, 2, 3, 4, 5, 6]);
         assert_eq!([Exit::Paused, Exit::Removed].map(|it| it as u8), [10, 11]);
     }
 

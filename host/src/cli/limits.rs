@@ -50,6 +50,26 @@ pub(super) struct LimitArgs {
     pub(super) max_log_bytes: Option<usize>,
 }
 
+impl LimitArgs {
+    /// What is said here, and else what is said there.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            max_memory: self.max_memory.or(other.max_memory),
+            max_table_elements: self.max_table_elements.or(other.max_table_elements),
+            max_instances: self.max_instances.or(other.max_instances),
+            max_stack: self.max_stack.or(other.max_stack),
+            callback_cpu: self.callback_cpu.or(other.callback_cpu),
+            cpu_per_minute: self.cpu_per_minute.or(other.cpu_per_minute),
+            callback_timeout: self.callback_timeout.or(other.callback_timeout),
+            concurrency: self.concurrency.or(other.concurrency),
+            max_mailbox: self.max_mailbox.or(other.max_mailbox),
+            max_mailbox_bytes: self.max_mailbox_bytes.or(other.max_mailbox_bytes),
+            max_log_lines: self.max_log_lines.or(other.max_log_lines),
+            max_log_bytes: self.max_log_bytes.or(other.max_log_bytes),
+        }
+    }
+}
+
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
@@ -132,6 +152,7 @@ pub(super) fn flag_against(cause: &Cause) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use clap::{Args, Command, FromArgMatches};
+    use molecule_host::gate::ByteSize;
 
     use super::*;
 
@@ -163,8 +184,12 @@ mod tests {
         let (with, without) = (limited(&said.join(" ")), limited(""));
         assert_eq!(format!("{with:?}"), format!("{without:?}"));
         let stack = molecule_host::runtime::RuntimeOptions::default().stack_bytes;
-        assert!(command.get_arguments().any(|it| it.get_long() == Some("max-stack")
-            && it.get_help().is_some_and(|help| help.to_string().contains(&units::shown(stack)))));
+        assert!(command.get_arguments().any(|it| {
+            it.get_long() == Some("max-stack")
+                && it
+                    .get_help()
+                    .is_some_and(|help| help.to_string().contains(&ByteSize::of(stack as u64).to_string()))
+        }));
     }
 
     #[test]

@@ -90,24 +90,35 @@ async fn metrics(State(board): State<Board>) -> Response {
 }
 
 /// A series of each agent: its name, its type, what it says, and its value.
-type Series = (&'static str, &'static str, &'static str, fn(&AgentRow) -> Option<u64>);
+type Series = (&'static str, &'static str, &'static str, fn(&AgentRow) -> Option<f64>);
 
-const SERIES: [Series; 9] = [
-    ("molecule_agent_messages_received_total", "counter", "Messages that came in.", |row| Some(row.received)),
+const SERIES: [Series; 10] = [
+    ("molecule_agent_messages_received_total", "counter", "Messages that came in.", |row| {
+        Some(row.received as f64)
+    }),
     ("molecule_agent_messages_handled_total", "counter", "Messages that the agent was done with.", |row| {
-        Some(row.handled)
+        Some(row.handled as f64)
     }),
     ("molecule_agent_messages_given_up_total", "counter", "Messages that became dead letters.", |row| {
-        Some(row.given_up)
+        Some(row.given_up as f64)
     }),
-    ("molecule_agent_messages_in_hand", "gauge", "Messages that are being handled.", |row| Some(row.in_hand)),
-    ("molecule_agent_restarts_total", "counter", "Deaths of its instance.", |row| Some(row.restarts)),
-    ("molecule_agent_denials_total", "counter", "Effects that the gate refused.", |row| Some(row.denials)),
-    ("molecule_agent_memory_bytes", "gauge", "Linear memory of its instance.", |row| Some(row.memory_bytes)),
+    ("molecule_agent_messages_in_hand", "gauge", "Messages that are being handled.", |row| {
+        Some(row.in_hand as f64)
+    }),
+    ("molecule_agent_restarts_total", "counter", "Deaths of its instance.", |row| Some(row.restarts as f64)),
+    ("molecule_agent_denials_total", "counter", "Effects that the gate refused.", |row| {
+        Some(row.denials as f64)
+    }),
+    ("molecule_agent_memory_bytes", "gauge", "Linear memory of its instance.", |row| {
+        Some(row.memory_bytes as f64)
+    }),
+    ("molecule_agent_cpu_seconds_total", "counter", "CPU time of its instances.", |row| {
+        Some(row.cpu_ms as f64 / 1000.0)
+    }),
     ("molecule_agent_heartbeat_age_seconds", "gauge", "Since the platform took the last heartbeat.", |row| {
-        row.heartbeat_age_s
+        row.heartbeat_age_s.map(|age| age as f64)
     }),
-    ("molecule_agent_uptime_seconds", "gauge", "Since it was started.", |row| Some(row.uptime_s)),
+    ("molecule_agent_uptime_seconds", "gauge", "Since it was started.", |row| Some(row.uptime_s as f64)),
 ];
 
 const STATES: [&str; 6] = ["starting", "working", "wedged", "paused", "revoked", "ended"];

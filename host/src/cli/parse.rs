@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, FromArgMatches, Parser};
 
-use super::args::{self, BackupArgs, DevArgs, InboxArgs, LogsArgs, PsArgs, RunArgs, UpArgs};
+use super::args::{self, BackupArgs, DevArgs, InboxArgs, LogsArgs, PolicyArgs, PsArgs, RunArgs, UpArgs};
 
 /// What is to be done.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) enum Command {
     Inbox(InboxArgs),
     /// Copy what is remembered.
     Backup(BackupArgs),
+    /// Ask what a policy file gives.
+    Policy(PolicyArgs),
 }
 
 /// Reads the words after the program's name.
@@ -47,6 +49,7 @@ pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
         Verb::Logs => read(verb, words).map(Command::Logs),
         Verb::Inbox => read(verb, words).map(Command::Inbox),
         Verb::Backup => read(verb, words).map(Command::Backup),
+        Verb::Policy => read(verb, words).map(Command::Policy),
     }
 }
 
@@ -63,10 +66,12 @@ enum Verb {
     Logs,
     Inbox,
     Backup,
+    Policy,
 }
 
 impl Verb {
-    const ALL: [Self; 7] = [Self::Run, Self::Dev, Self::Up, Self::Ps, Self::Logs, Self::Inbox, Self::Backup];
+    const ALL: [Self; 8] =
+        [Self::Run, Self::Dev, Self::Up, Self::Ps, Self::Logs, Self::Inbox, Self::Backup, Self::Policy];
 
     fn name(self) -> &'static str {
         match self {
@@ -77,6 +82,7 @@ impl Verb {
             Self::Logs => "logs",
             Self::Inbox => "inbox",
             Self::Backup => "backup",
+            Self::Policy => "policy",
         }
     }
 
@@ -89,6 +95,7 @@ impl Verb {
             Self::Logs => LogsArgs::command(),
             Self::Inbox => InboxArgs::command(),
             Self::Backup => BackupArgs::command(),
+            Self::Policy => PolicyArgs::command(),
         }
     }
 }
@@ -186,6 +193,7 @@ mod tests {
             Ok(Command::Ps(_)) => "ps".to_owned(),
             Ok(Command::Logs(args)) => format!("logs {}", args.agent.unwrap_or_default()),
             Ok(Command::Backup(args)) => format!("backup {}", args.file.unwrap_or_default().display()),
+            Ok(Command::Policy(args)) => format!("policy {:?} {:?}", args.action, args.requests),
             Ok(Command::Inbox(args)) => format!("inbox {:?} {:?}", args.action, args.keys),
             Err(error) => format!("{:?}", error.kind()),
         }
@@ -240,6 +248,10 @@ mod tests {
             ("--workspace-id x inbox list", "ValueValidation"),
             ("inbox retry 7 --all", "ArgumentConflict"),
             ("inbox forget 7", "InvalidValue"),
+            ("policy check p.toml", "policy Some(Check) []"),
+            ("policy explain p.toml peer bob --json", "policy Some(Explain) [\"peer\", \"bob\"]"),
+            ("--policy policy agent.wasm", "run agent.wasm"),
+            ("policy forget p.toml", "InvalidValue"),
             ("help inbox", "DisplayHelp"),
             ("", "DisplayHelp"),
             ("--help", "DisplayHelp"),

@@ -9,6 +9,7 @@ use molecule_host::{Event, Happened};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
 use super::board::{LogLine, Recent};
@@ -38,25 +39,63 @@ impl Who {
 
 /// Logs what happens until the agent has ended.
 pub(super) async fn follow(mut events: Receiver<Happened>, mut who: Who, recent: Option<Recent>) {
-    loop {
-        match events.recv().await {
-            Ok(Happened { event: Event::Ended(_), .. }) | Err(RecvError::Closed) => return,
-            Ok(happened) => {
-                if let (Event::Registered { name }, None) = (&happened.event, &who.label) {
-                    who.name.clone_from(name);
-                }
-                let line = line_of(&happened.event);
-                say(&who, &line);
-                if let Some(recent) = &recent {
-                    recent.push(line.kept());
-                }
-            }
-            Err(RecvError::Lagged(count)) => tracing::warn!(
-                about = who.label.as_deref(),
-                "{count} events came too fast to be logged; the agent itself has missed nothing"
-            ),
+    while let Some(event) = next(&mut events, &who).await {
+        match event {
+            Event::Ended(_) => return,
+            event => tell(&event, &mut who, recent.as_ref()),
         }
     }
+}
+
+/// Logs what happens to the only agent of this process, in one life after the other, until `over` and all that was said
+/// before.
+pub(super) async fn follow_lives(mut events: Receiver<Happened>, recent: Recent, over: CancellationToken) {
+    let mut who = Who::only();
+    loop {
+        let event = tokio::select! {
+            biased;
+            event = next(&mut events, &who) => event,
+            () = over.cancelled() => None,
+        };
+        match event {
+            // Whoever puts another one in its place says so.
+            Some(Event::Ended(_)) => {}
+            Some(event) => tell(&event, &mut who, Some(&recent)),
+            None => return,
+        }
+    }
+}
+
+/// What happens next; `None` when nothing will.
+async fn next(events: &mut Receiver<Happened>, who: &Who) -> Option<Event> {
+    loop {
+        match events.recv().await {
+            Ok(happened) => return Some(happened.event),
+            Err(RecvError::Closed) => return None,
+            Err(RecvError::Lagged(count)) => missed(who.label.as_deref(), count),
+        }
+    }
+}
+
+fn tell(event: &Event, who: &mut Who, recent: Option<&Recent>) {
+    if let (Event::Registered { name, .. }, None) = (event, &who.label) {
+        who.name.clone_from(name);
+    }
+    report(who, event, recent);
+}
+
+/// Logs what has happened.
+pub(super) fn report(who: &Who, event: &Event, recent: Option<&Recent>) {
+    let line = line_of(event);
+    say(who, &line);
+    if let Some(recent) = recent {
+        recent.push(line.kept());
+    }
+}
+
+/// Says that so many events were not logged.
+pub(super) fn missed(about: Option<&str>, count: u64) {
+    tracing::warn!(about, "{count} events came too fast to be logged; no agent has missed anything");
 }
 
 /// Waits until what was said last is logged, so that the end of the program comes after it.
@@ -98,31 +137,38 @@ pub(super) fn note(recent: &Recent, level: Level, text: &str) {
 
 fn line_of(event: &Event) -> Line {
     match event {
-        Event::Registered { name } => Line::host(Level::DEBUG, format!("registered as {name}")),
+        Event::Registered { name, .. } => Line::host(Level::DEBUG, format!("registered as {name}")),
         Event::Started => Line::host(Level::INFO, "started"),
         Event::Heartbeat => Line::host(Level::TRACE, "heartbeat"),
-        Event::MessageIn { id, from } => Line::host(Level::INFO, format!("message {id} from {from}")),
-        Event::Handled { id, answered, took } => {
+        Event::MessageIn { id, from, .. } => Line::host(Level::INFO, format!("message {id} from {from}")),
+        Event::Handled { id, answered, took, .. } => {
             let answer = if *answered { "with an answer" } else { "without an answer" };
             Line::host(Level::INFO, format!("message {id} was handled in {took:.1?}, {answer}"))
         }
-        Event::Delivered { to } => Line::host(Level::DEBUG, format!("delivered to {to}")),
-        Event::Undeliverable { to, reason } => {
+        Event::Delivered { to, .. } => Line::host(Level::DEBUG, format!("delivered to {to}")),
+        Event::Undeliverable { to, reason, .. } => {
             Line::host(Level::ERROR, format!("an answer to {to} is lost: {reason}"))
         }
-        Event::DeadLetter { id, reason } => {
+        Event::DeadLetter { id, reason, .. } => {
             Line::host(Level::ERROR, format!("message {id} was given up: {reason}"))
         }
-        Event::Died { death, backoff } => Line::host(
+        Event::Denied { effect, target, rule, grant, message, times, .. } => {
+            let often = if *times > 1 { format!(", {times} times") } else { String::new() };
+            let message = message.as_ref().map(|id| format!(" for message {id}")).unwrap_or_default();
+            let way = grant.as_ref().map(|grant| format!("; {grant} allows it")).unwrap_or_default();
+            let effect = effect.name();
+            Line::host(Level::WARN, format!("denied: {effect} {target}{message}{often} (rule {rule}){way}"))
+        }
+        Event::Died { death, backoff, .. } => Line::host(
             Level::ERROR,
             format!("the agent died: {}\nit is built again in {backoff:.1?}", story(death)),
         ),
-        Event::Wedged { death } => Line::host(
+        Event::Wedged { death, .. } => Line::host(
             Level::ERROR,
             format!("the agent dies again and again, and the platform is told so: {death}"),
         ),
         Event::Recovered => Line::host(Level::INFO, "the agent works again"),
-        Event::Log { source, level, text, fields, message } => {
+        Event::Log { source, level, text, fields, message, .. } => {
             let fields = fields.iter().map(|(name, value)| format!(" {name}={value}")).collect::<String>();
             let level = match (source, level) {
                 // What it prints is as important as what it logs: it may know no other way.

@@ -14,8 +14,8 @@ use super::load::load;
 use super::metrics;
 use super::report::{self, Who};
 use super::service::Service;
-use super::settings::RunSettings;
-use super::signals::Signals;
+use super::settings::{Repolicy, RunSettings};
+use super::signals::{Signals, hangups};
 
 /// Its only life in this process.
 const ONLY: u64 = 1;
@@ -30,9 +30,10 @@ pub(super) async fn run(
     signals: Signals,
     service: Service,
 ) -> Result<(), Failure> {
-    let RunSettings { component, state_dir, stack_bytes, metrics, spec } = settings;
+    let RunSettings { component, state_dir, stack_bytes, egress, metrics, spec, policy } = settings;
+    let mut hangups = hangups().map_err(Failure::System)?;
     files::raise(1);
-    let builder = Host::builder().state_dir(&state_dir);
+    let builder = Host::builder().state_dir(&state_dir).egress(egress);
     let builder = match stack_bytes {
         Some(bytes) => builder.stack_bytes(bytes),
         None => builder,
@@ -58,16 +59,30 @@ pub(super) async fn run(
     board.runs(&label, ONLY, agent.component.digest(), running.clone());
     console.banner(&banner);
     service.ready();
-    let ended = tokio::select! {
-        ended = running.ended() => ended,
-        () = signals.first() => {
-            service.stopping();
-            stop(&running, grace).await
+    let ended = loop {
+        tokio::select! {
+            biased;
+            ended = running.ended() => break ended,
+            () = signals.first() => {
+                service.stopping();
+                break stop(&running, grace).await;
+            }
+            Some(()) = hangups.recv() => look_again(&running, &policy),
         }
     };
     drop(running);
     report::drained(log).await;
     finish(ended)
+}
+
+/// Reads the policy file again, and has the secrets pulled.
+fn look_again(running: &Running, policy: &Repolicy) {
+    running.pull_secrets();
+    match policy.read().map(|grants| running.set_grants(grants)) {
+        Ok(true) => tracing::info!("other grants hold from now on"),
+        Ok(false) => tracing::info!("the grants are the same as before; secrets are pulled again"),
+        Err(error) => tracing::error!("the grants stay as they are: {error}"),
+    }
 }
 
 /// Stops an agent, and says that it does.

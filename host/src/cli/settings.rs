@@ -6,14 +6,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use molecule_host::egress::EgressSettings;
 use molecule_host::gate::Grants;
 use molecule_host::state_dir::StateDir;
 use molecule_host::token::{TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, TokenInputs};
 use molecule_host::{AgentSpec, Intervals};
 
-use super::args::{AgentArgs, BehaviourArgs, GrantArgs, IdentityArgs, PlatformArgs, RunArgs, StateArgs};
-use super::limits::limit;
-use super::values;
+use super::args::{
+    AgentArgs, BehaviourArgs, EgressArgs, GrantArgs, IdentityArgs, PlatformArgs, RunArgs, StateArgs,
+};
+use super::limits::{LimitArgs, limit};
+use super::{policy, values};
 
 /// The environment, as far as it matters here: an empty variable counts as none.
 pub(super) struct Environment(Box<Lookup>);
@@ -74,8 +77,26 @@ pub(super) struct RunSettings {
     pub(super) component: PathBuf,
     pub(super) state_dir: PathBuf,
     pub(super) stack_bytes: Option<usize>,
+    pub(super) egress: EgressSettings,
     pub(super) metrics: Option<SocketAddr>,
     pub(super) spec: AgentSpec,
+    pub(super) policy: Repolicy,
+}
+
+/// What flags grant, and the policy file behind them, which may say something else by now.
+#[derive(Debug)]
+pub(super) struct Repolicy(GrantArgs);
+
+impl Repolicy {
+    /// What both grant now.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub(super) fn read(&self) -> Result<Grants, UsageError> {
+        let (mut grants, mut limits) = (self.0.clone(), LimitArgs::default());
+        policy::apply(&mut grants, &mut limits)?;
+        Ok(granted(grants))
+    }
 }
 
 impl RunSettings {
@@ -84,18 +105,21 @@ impl RunSettings {
     /// # Errors
     /// What is missing, by flag and by variable, and what makes no sense.
     pub(super) fn new(args: RunArgs, environment: &Environment) -> Result<Self, UsageError> {
-        let RunArgs { component, agent, state, watch, output: _ } = args;
+        let RunArgs { component, mut agent, egress: way_out, state, watch, output: _ } = args;
         let component = component.ok_or_else(|| {
             UsageError("no agent is named; give its component, as in: molecule-host agent.wasm".to_owned())
         })?;
+        let repolicy = Repolicy(agent.grants.clone());
+        policy::apply(&mut agent.grants, &mut agent.limits)?;
         let stack_bytes = agent.limits.max_stack;
         let spec = spec(agent, environment)?;
         let state_dir = state_dir(state, environment)?;
-        Ok(Self { component, state_dir, stack_bytes, metrics: watch.metrics, spec })
+        let egress = egress(way_out)?;
+        Ok(Self { component, state_dir, stack_bytes, egress, metrics: watch.metrics, spec, policy: repolicy })
     }
 }
 
-/// What is said about one agent.
+/// What is said about one agent, its policy file put into it already.
 ///
 /// # Errors
 /// As [`RunSettings::new`].
@@ -113,6 +137,23 @@ pub(super) fn spec(args: AgentArgs, environment: &Environment) -> Result<AgentSp
     behave(&mut spec, with_variables(behaviour, environment)?);
     limit(&mut spec, &limits);
     Ok(spec)
+}
+
+/// How requests of agents get out.
+///
+/// # Errors
+/// A file of certificates that cannot be read.
+pub(super) fn egress(args: EgressArgs) -> Result<EgressSettings, UsageError> {
+    let read = |path: PathBuf| {
+        std::fs::read(&path).map_err(|error| {
+            UsageError(format!(
+                "cannot read {}: {error}; give --egress-root certificates in PEM",
+                path.display()
+            ))
+        })
+    };
+    let extra_roots = args.egress_root.map(read).transpose()?;
+    Ok(EgressSettings { extra_roots, proxy: args.egress_proxy, ..EgressSettings::default() })
 }
 
 /// Where it is remembered.
@@ -153,15 +194,25 @@ fn missing(what: &str, flag: &str, variable: &str) -> UsageError {
     UsageError(format!("{what}; give {flag} or set {variable}"))
 }
 
-/// What the flags grant.
+/// What the flags grant. Those of a file are among them already.
 pub(super) fn granted(args: GrantArgs) -> Grants {
-    let mut grants = Grants { peers: args.allow_peer, ..Grants::default() };
-    if let Some(bytes) = args.max_message_bytes {
-        grants.limits.message_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-    }
-    if let Some(count) = args.max_messages_per_minute {
-        grants.limits.messages_per_minute = count;
-    }
+    let GrantArgs { allow_peer, allow_net, allow_secret, allow_reveal, allow_storage, policy: _, .. } = args;
+    let mut grants = Grants {
+        peers: allow_peer,
+        net: allow_net,
+        secrets: allow_secret,
+        reveal: allow_reveal,
+        storage_bytes: allow_storage,
+        ..Grants::default()
+    };
+    let limits = &mut grants.limits;
+    let bytes = args.max_message_bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    limits.message_bytes = bytes.unwrap_or(limits.message_bytes);
+    limits.messages_per_minute = args.max_messages_per_minute.unwrap_or(limits.messages_per_minute);
+    limits.requests_per_minute = args.max_requests_per_minute.unwrap_or(limits.requests_per_minute);
+    limits.concurrent_requests = args.max_concurrent_requests.unwrap_or(limits.concurrent_requests);
+    limits.request_bytes = args.max_request.unwrap_or(limits.request_bytes);
+    limits.response_bytes = args.max_response.unwrap_or(limits.response_bytes);
     grants
 }
 
@@ -183,6 +234,7 @@ fn with_variables(args: BehaviourArgs, environment: &Environment) -> Result<Beha
 /// Changes what was said, and leaves the rest of `spec` as it is.
 pub(super) fn behave(spec: &mut AgentSpec, args: BehaviourArgs) {
     spec.config = args.config;
+    spec.secrets = args.secret;
     let Intervals { heartbeat, state, poll, poll_eager } = spec.intervals;
     let poll = args.poll_interval.unwrap_or(poll);
     spec.intervals = Intervals {

@@ -3,11 +3,13 @@
 mod agent;
 mod file;
 mod fleet;
+mod reporter;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use molecule_host::Host;
+use molecule_host::egress::EgressSettings;
 
 use super::args::UpArgs;
 use super::board::Board;
@@ -28,6 +30,7 @@ pub(super) struct UpSettings {
     path: PathBuf,
     file: AgentsFile,
     state_dir: PathBuf,
+    egress: EgressSettings,
     metrics: Option<SocketAddr>,
 }
 
@@ -41,7 +44,8 @@ impl UpSettings {
             UsageError("no file is named; give one, as in: molecule-host up agents.toml".to_owned())
         })?;
         let state_dir = settings::state_dir(args.state, environment)?;
-        Ok(Self { file: AgentsFile::read(&path)?, path, state_dir, metrics: args.watch.metrics })
+        let egress = settings::egress(args.egress)?;
+        Ok(Self { file: AgentsFile::read(&path)?, path, state_dir, egress, metrics: args.watch.metrics })
     }
 }
 
@@ -50,10 +54,10 @@ impl UpSettings {
 /// # Errors
 /// What keeps the host itself from running, and that no agent is left.
 pub(super) async fn up(settings: UpSettings, signals: Signals, service: Service) -> Result<(), Failure> {
-    let UpSettings { path, file, state_dir, metrics } = settings;
+    let UpSettings { path, file, state_dir, egress, metrics } = settings;
     files::raise(file.agents.len());
     let mut hangups = hangups().map_err(Failure::System)?;
-    let builder = Host::builder().state_dir(&state_dir);
+    let builder = Host::builder().state_dir(&state_dir).egress(egress);
     let builder = match file.agents.iter().filter_map(Definition::stack_bytes).max() {
         Some(bytes) => builder.stack_bytes(bytes),
         None => builder,
@@ -62,7 +66,7 @@ pub(super) async fn up(settings: UpSettings, signals: Signals, service: Service)
     let board = Board::default();
     let _control = control::serve(&state_dir, board.clone());
     let _metrics = metrics::serve(metrics, board.clone()).await?;
-    let mut fleet = Fleet::new(host, board);
+    let mut fleet = Fleet::new(host, board.clone());
     tracing::info!(
         "running {} agents of {}, with their state in {}",
         file.agents.len(),
@@ -84,6 +88,7 @@ pub(super) async fn up(settings: UpSettings, signals: Signals, service: Service)
             }
             ended = fleet.next_ended() => if let Some(failure) = ended { return Err(failure) },
             Some(()) = hangups.recv() => {
+                board.pull_secrets();
                 tokio::select! {
                     () = reload(&mut fleet, &path) => {}
                     () = signals.first() => {}

@@ -1,6 +1,6 @@
 //! What an HTTP answer of the platform means where an endpoint has no reading of its own.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
@@ -20,6 +20,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// When it came.
+    pub(super) at: Timestamp,
     pub(super) asked: Asked,
 }
 
@@ -131,10 +133,9 @@ impl Answer {
     /// How long the server asks to wait, by header or body.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         let header = self.headers.get(limits::RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let now = Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH);
-        header.and_then(|value| limits::retry_after(value, now)).or_else(|| {
+        header.and_then(|value| limits::retry_after(value, self.at)).or_else(|| {
             let seconds = ErrorBody::read(&self.body)?.retry_after?;
-            limits::retry_after(&seconds.to_string(), now)
+            limits::retry_after(&seconds.to_string(), self.at)
         })
     }
 
@@ -172,6 +173,7 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             headers,
             body: Bytes::from_static(body.as_bytes()),
+            at: Timestamp::UNIX_EPOCH,
             asked: Asked {
                 call: Call::get("https://p.example/workspaces/w/state?q=1".parse().unwrap()),
                 attempts: 1,

@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use molecule_protocol::Timestamp;
 use molecule_protocol::proxy::{self, ProxyAnswer};
 use serde::Serialize;
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ use super::pace::Pace;
 use super::request::{self, Call, Identity, Lane};
 use super::retry::{self, Outcome, Repeat};
 use super::transport::{Lost, TransportError};
+use crate::random;
 use crate::token::Credentials;
 
 /// Speaks to the platform for one workspace. Cheap to clone; clones share everything.
@@ -121,7 +123,7 @@ impl Client {
             );
             let answered = outcome.map(|answer| {
                 let (parts, body) = answer.into_parts();
-                Answer { status: parts.status, headers: parts.headers, body, asked: asked() }
+                Answer { status: parts.status, headers: parts.headers, body, at: self.now(), asked: asked() }
             });
             if let Ok(answer) = &answered {
                 self.heed(answer);
@@ -137,6 +139,10 @@ impl Client {
                 None => return answered.map_err(|error| asked().failed(self.fault(&call, error))),
             }
         }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::try_from(self.0.network.clock.now()).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// The delay before the call is sent again; `None` if it is not.
@@ -164,7 +170,7 @@ impl Client {
             },
         };
         let network = &self.0.network;
-        network.retries.next(retry::decide(call.repeat, &outcome), attempts, (network.random)())
+        network.retries.next(retry::decide(call.repeat, &outcome), attempts, random::unit(&network.random))
     }
 
     /// Takes note of what an answer says about how fast the platform may be asked.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use super::pace::Paces;
 use super::retry::RetryPolicy;
 use super::transport::{HttpTransport, InvalidTransport, Transport, TransportSettings};
-
-/// A source of numbers from 0 up to, but not including, 1. Spreads retries out; nothing secret depends on it.
-pub type Random = Arc<dyn Fn() -> f64 + Send + Sync>;
+use crate::clock::{Clock, SystemClock};
+use crate::random::{self, Random};
 
 /// What all clients of a process share: connections and, for each platform, the pace at which it may be asked.
 ///
@@ -19,6 +18,7 @@ pub struct Network {
     pub(super) paces: Paces,
     pub(super) retries: RetryPolicy,
     pub(crate) random: Random,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Network {
@@ -39,7 +39,8 @@ impl Network {
             heartbeats,
             paces: Paces::default(),
             retries: RetryPolicy::default(),
-            random: Arc::new(random),
+            random: random::system(),
+            clock: Arc::new(SystemClock),
         }
     }
 
@@ -57,6 +58,13 @@ impl Network {
         self
     }
 
+    /// The same with another clock, for times of day that the platform names.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// The paces of the platforms that are talked to.
     pub fn paces(&self) -> &Paces {
         &self.paces
@@ -67,9 +75,4 @@ impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Network").field("retries", &self.retries).finish_non_exhaustive()
     }
-}
-
-fn random() -> f64 {
-    // Without randomness from the system retries are not spread, which is no reason to stop.
-    getrandom::u32().map_or(0.5, |number| f64::from(number) / (f64::from(u32::MAX) + 1.0))
 }

@@ -2,23 +2,28 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
-use molecule_gate::Gate;
+use molecule_gate::{Gate, Receipt};
 use molecule_store::state::{Fence, State, StateError};
-use tokio::sync::broadcast::error::SendError;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::decisions;
+use super::denials::Denials;
 use super::directory::Directory;
 use super::lanes::Lanes;
 use super::tally::Tally;
 use super::vitals::Vitals;
 use super::waiting::Waiting;
+use crate::clock::{self, Clock};
+use crate::egress::Outlet;
 use crate::events::{Ended, Event, Happened};
 use crate::platform::Client;
+use crate::random::{self, Random};
+use crate::secrets::{Redactor, Secrets};
 use crate::spec::AgentSpec;
 
 /// Whether the workspace may work.
@@ -50,9 +55,14 @@ pub(super) struct Context {
     pub(super) spec: AgentSpec,
     pub(super) client: Client,
     pub(super) state: Arc<dyn State>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: Random,
     /// Ours once the platform has taken us.
     pub(super) lease: OnceLock<Fence>,
     pub(super) gate: Arc<Gate>,
+    pub(super) secrets: Arc<Secrets>,
+    pub(super) outlet: Outlet,
+    pub(super) denials: Denials,
     pub(super) vitals: Vitals,
     pub(super) tally: Tally,
     pub(super) directory: Directory,
@@ -74,6 +84,10 @@ pub(super) struct Context {
     pub(super) look: Notify,
     /// Look for messages now.
     pub(super) poll: Notify,
+    /// Look for other secrets now.
+    pub(super) pull_secrets: Notify,
+    /// The gate has decided something that is worth a row of the workspace's log.
+    pub(super) decided: Notify,
     /// How many wait for something that only a poll brings.
     pub(super) eager: AtomicUsize,
     /// When the last poll began that saw all there was.
@@ -81,18 +95,45 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// Says what happens, to whoever listens and so to every log. No secret is in it.
     pub(super) fn say(&self, event: Event) {
+        let event = event.redacted(self.redactor());
         self.tally.count(&event);
-        let unheard = self.spec.events.send(Happened { workspace: self.spec.workspace_id, event });
+        let unheard = self.spec.events.tell(Happened { workspace: self.spec.workspace_id, event });
         // Nobody needs to listen.
-        if let Err(SendError(Happened { event: Event::Trouble(trouble), .. })) = unheard {
+        if let Err(Happened { event: Event::Trouble(trouble), .. }) = unheard {
             tracing::warn!("{trouble}");
+        }
+    }
+
+    /// What knows the secrets in use.
+    pub(super) fn redactor(&self) -> &Redactor {
+        self.secrets.redactor()
+    }
+
+    /// The time of day, in milliseconds since the Unix epoch.
+    pub(super) fn unix_millis(&self) -> i64 {
+        clock::unix_millis(&self.clock)
+    }
+
+    /// An id for a message of ours.
+    pub(super) fn message_id(&self) -> String {
+        random::message_id(&self.random)
+    }
+
+    /// The gate has decided: tells whom it concerns. Called on the thread that asked it.
+    pub(super) fn decided(&self, receipt: &Receipt) {
+        if decisions::is_worth_a_row(receipt) {
+            self.decided.notify_one();
+        }
+        if let Some(event) = self.denials.count(receipt) {
+            self.say(event);
         }
     }
 
     /// Ends the workspace.
     pub(super) fn end(&self, why: Ended) {
-        let _ = self.end.send(why);
+        let _ = self.end.send(why.redacted(self.redactor()));
     }
 
     /// Waits until the workspace may work.
@@ -170,12 +211,6 @@ impl Drop for Eager<'_> {
     fn drop(&mut self) {
         self.0.eager.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// The wall clock, in milliseconds since the Unix epoch.
-pub(super) fn unix_millis() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A wait that doubles up to a bound.

@@ -8,27 +8,32 @@ use std::time::Duration;
 
 use molecule_gate::{Kind, Receipt};
 use molecule_protocol::{ActivityReport, Json};
+use tokio::time::Instant;
 
 use super::context::Context;
+use crate::secrets::Redactor;
 
 /// Between two looks at what was decided; each earns one row.
 const EVERY: Duration = Duration::from_secs(2);
 /// Rows that may be saved up.
 const SAVED: usize = 30;
 
-/// Reports until it is dropped.
+/// Reports until it is dropped. Sleeps as long as nothing is decided.
 pub(super) async fn run(context: Arc<Context>) {
-    let (mut told, mut rows) = (0, SAVED);
+    let (mut told, mut rows, mut earned) = (0, SAVED, Instant::now());
     loop {
+        context.decided.notified().await;
         tokio::time::sleep(EVERY).await;
         context.accepted().await;
-        rows = (rows + 1).min(SAVED);
+        let passed = earned.elapsed().as_secs() / EVERY.as_secs();
+        rows = usize::try_from(passed).map_or(SAVED, |more| rows.saturating_add(more)).min(SAVED);
+        earned = Instant::now();
         let mut news = context.gate.receipts().latest();
         news.retain(|receipt| receipt.number > told && is_worth_a_row(receipt));
         told = news.last().map_or(told, |receipt| receipt.number);
         for (receipt, times) in folded(&news).into_iter().take(rows) {
             rows -= 1;
-            if let Err(error) = context.client.report(&report(receipt, times)).await {
+            if let Err(error) = context.client.report(&report(receipt, times, context.redactor())).await {
                 tracing::debug!("a decision of the gate was not reported: {error}");
             }
         }
@@ -36,7 +41,7 @@ pub(super) async fn run(context: Arc<Context>) {
 }
 
 /// What was denied, and whom the agent may and does call. Answers speak for themselves.
-fn is_worth_a_row(receipt: &Receipt) -> bool {
+pub(super) fn is_worth_a_row(receipt: &Receipt) -> bool {
     receipt.denied.is_some() || receipt.kind == Kind::CallPeer
 }
 
@@ -55,12 +60,13 @@ fn folded(receipts: &[Receipt]) -> Vec<(&Receipt, usize)> {
     folded
 }
 
-fn report(receipt: &Receipt, times: usize) -> ActivityReport {
-    let (effect, target) = (receipt.kind.name(), receipt.target.as_str());
+fn report(receipt: &Receipt, times: usize, redactor: &Redactor) -> ActivityReport {
+    let (effect, target) = (receipt.kind.name(), redactor.redact(&receipt.target));
     let word = if receipt.denied.is_some() { "denied" } else { "granted" };
     let often = if times > 1 { format!(", {times} times") } else { String::new() };
     let metadata = serde_json::json!({
-        "effect": effect, "target": target, "rule": receipt.denied, "grant": receipt.grant,
+        "effect": effect, "target": target, "rule": receipt.denied,
+        "grant": receipt.grant.as_deref().map(|grant| redactor.redact(grant)),
     });
     ActivityReport {
         activity_type: "agent_log".to_owned(),
@@ -89,7 +95,10 @@ mod tests {
         };
         let receipts =
             [receipt(1, "bob", Some("peer")), receipt(2, "eve", None), receipt(3, "bob", Some("peer"))];
-        let rows: Vec<_> = folded(&receipts).into_iter().map(|(it, times)| report(it, times)).collect();
+        let rows: Vec<_> = folded(&receipts)
+            .into_iter()
+            .map(|(it, times)| report(it, times, &Redactor::default()))
+            .collect();
         let summaries: Vec<_> = rows.iter().filter_map(|row| row.summary.as_deref()).collect();
         assert_eq!(summaries, ["denied: peers.call bob, 2 times", "granted: peers.call eve"]);
     }

@@ -9,9 +9,8 @@ use molecule_store::state::{Claimed, MessageKey, NewSend};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use uuid::Uuid;
 
-use super::context::{Backoff, Context, Mode, unix_millis};
+use super::context::{Backoff, Context, Mode};
 use super::inbox::Received;
 use super::letter::{self, Answer, Letter};
 use crate::events::{Ended, Event};
@@ -159,8 +158,9 @@ impl Handler {
             Ok(outcome) => Letter::of_outcome(outcome),
             Err(error) => Some(Letter::of_error(error)),
         };
-        let answer = letter.and_then(|letter| self.answer(letter.answering(received), received));
         let context = &self.context;
+        let letter = letter.map(|letter| letter.redacted(context.redactor()).answering(received));
+        let answer = letter.and_then(|letter| self.answer(letter, received));
         let kept = context.keep(|| context.state.finish(context.fence(), key, answer.clone())).await;
         if kept.is_some() && answer.is_some() {
             context.outbox.notify_one();
@@ -178,7 +178,7 @@ impl Handler {
             self.context.say(Event::Trouble(line.clone()));
             gate.pass(Answer { letter: Letter::line(line, received), to }, Some(received.id()))
         });
-        Some(letter::answer(permit.ok()?, Uuid::new_v4().to_string()))
+        Some(letter::answer(permit.ok()?, self.context.message_id()))
     }
 
     /// Counts a run that killed its handler. `None` when there will be no other.
@@ -189,10 +189,12 @@ impl Handler {
         death: &Death,
     ) -> Option<molecule_store::state::Runs> {
         if self.on_death == OnDeath::Fail {
-            self.give_up(key, received, &death.to_string()).await;
+            let reason = self.context.redactor().redact_owned(death.to_string());
+            self.give_up(key, received, &reason).await;
             return None;
         }
-        let (context, reason) = (&self.context, death.to_string());
+        let context = &self.context;
+        let reason = context.redactor().redact_owned(death.to_string());
         let runs = context.keep(|| context.state.fault(context.fence(), key, &reason)).await?;
         if runs.exhausted() {
             self.give_up(key, received, &reason).await;
@@ -206,13 +208,13 @@ impl Handler {
         let line = format!("Your message could not be handled and was set aside: {reason}.");
         let notice = received
             .answer_to()
-            .map(|to| Letter::line(line, received).into_send(Uuid::new_v4().to_string(), &to));
+            .map(|to| Letter::line(line, received).into_send(self.context.message_id(), &to));
         self.bury(key, received.id(), reason.to_owned(), notice).await;
     }
 
     async fn bury(&self, key: MessageKey, id: &str, reason: String, notice: Option<NewSend>) {
         let context = &self.context;
-        let at = unix_millis();
+        let at = context.unix_millis();
         let kept =
             context.keep(|| context.state.bury(context.fence(), key, &reason, notice.clone(), at)).await;
         if kept.is_some() {

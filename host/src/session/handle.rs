@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use molecule_gate::Kind;
+use molecule_gate::{Grants, Kind};
 use molecule_protocol::WorkspaceId;
 use molecule_store::state::{DeadLetter as KeptLetter, MessageKey, StateError};
 
@@ -35,6 +35,20 @@ impl Handle {
         self.0.spec.shutdown_grace
     }
 
+    /// Looks for other secrets.
+    /// Changes what is granted; false where it is the same.
+    pub(crate) fn set_grants(&self, grants: Grants) -> bool {
+        let before = self.0.gate.revision();
+        self.0.gate.set_grants(grants);
+        // A secret may be granted that nobody has asked for yet.
+        self.0.pull_secrets.notify_one();
+        self.0.gate.revision() != before
+    }
+
+    pub(crate) fn pull_secrets(&self) {
+        self.0.pull_secrets.notify_one();
+    }
+
     /// How it is, if it has not ended.
     pub(crate) fn status(&self, ended: Option<Ended>) -> Status {
         let context = &self.0;
@@ -55,6 +69,7 @@ impl Handle {
             deaths: counted.deaths,
             denials: Kind::ALL.into_iter().map(|kind| receipts.counts(kind).denied).sum(),
             memory_bytes: u64::try_from(context.tally.memory()).unwrap_or(u64::MAX),
+            cpu_time: context.tally.cpu_time(),
             last_error: counted.last_error,
         }
     }

@@ -6,21 +6,22 @@ use std::time::Duration;
 use super::context::{Context, Mode};
 use crate::events::Event;
 use crate::platform::PlatformFault;
+use crate::random;
 
 /// After a heartbeat that failed the next one comes sooner: the platform forgives two in a row.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Beats until it is dropped, the first time at once.
-pub(super) async fn run(context: Arc<Context>, random: impl Fn() -> f64) {
+pub(super) async fn run(context: Arc<Context>) {
     let mut failures = 0_u32;
     loop {
         let interval = context.spec.intervals.heartbeat;
-        let wait = match context.client.heartbeat(context.vitals.heartbeat()).await {
+        let wait = match context.client.heartbeat(context.vitals.heartbeat(context.redactor())).await {
             Ok(()) => {
                 failures = 0;
                 context.say(Event::Heartbeat);
                 // Many hosts that started together do not beat together.
-                interval.mul_f64(0.9 + 0.2 * random())
+                interval.mul_f64(0.9 + 0.2 * random::unit(&context.random))
             }
             Err(error) => {
                 failures += 1;

@@ -11,7 +11,7 @@ use molecule_runtime::wit::Content;
 use molecule_store::state::{Page, Position, Row, RowKind, StateError};
 use tokio::time::Instant;
 
-use super::context::{Context, unix_millis};
+use super::context::Context;
 use super::inbox::{self, Received};
 use super::letter::digest;
 use super::waiting::Waiter;
@@ -115,7 +115,7 @@ impl InboundLoop<'_> {
             let query = ActivityQuery { since_id: Some(cursor), limit: Some(PAGE), ..received() };
             let Some(Fetched { rows, full }) = self.fetch(query).await? else {
                 // The cursor is lost.
-                self.read_again(since(&position)).await?;
+                self.read_again(since(&position, self.context.unix_millis())).await?;
                 break;
             };
             self.take(rows, true).await?;
@@ -202,7 +202,8 @@ impl InboundLoop<'_> {
     async fn take(&mut self, rows: Vec<ActivityRow>, moves_cursor: bool) -> Result<(), Trouble> {
         let Some(newest) = rows.last().map(|row| row.id.clone()) else { return Ok(()) };
         let context = self.context;
-        let mut page = Page { rows: Vec::new(), cursor: moves_cursor.then_some(newest), at: unix_millis() };
+        let mut page =
+            Page { rows: Vec::new(), cursor: moves_cursor.then_some(newest), at: context.unix_millis() };
         let mut replies = Vec::new();
         let mut messages = Vec::new();
         for row in rows {
@@ -279,9 +280,9 @@ fn received() -> ActivityQuery {
 }
 
 /// How far back to read when the cursor is lost. A clock that went back makes it the least, one that went ahead more.
-fn since(position: &Position) -> Duration {
+fn since(position: &Position, now: i64) -> Duration {
     let last = position.at.unwrap_or_default();
-    Duration::from_millis(u64::try_from(unix_millis() - last).unwrap_or(0)) + LOOK_BACK
+    Duration::from_millis(u64::try_from(now - last).unwrap_or(0)) + LOOK_BACK
 }
 
 fn just_after(time: Timestamp) -> Option<Timestamp> {
@@ -318,8 +319,9 @@ mod tests {
 
     #[test]
     fn a_lost_cursor_is_looked_for_back_to_the_last_poll_and_a_bit() {
-        let at = |ago: i64| Position { cursor: None, at: Some(unix_millis() - ago) };
-        let seconds = |position| since(&position).as_secs();
+        let now = 1_750_000_000_000;
+        let at = |ago: i64| Position { cursor: None, at: Some(now - ago) };
+        let seconds = |position| since(&position, now).as_secs();
         assert_eq!(seconds(at(60_000)), 660);
         assert_eq!(seconds(at(-3_600_000)), 600, "the clock went back");
     }

@@ -7,6 +7,7 @@ use molecule_store::state::NewSend;
 use serde::{Deserialize, Serialize};
 
 use super::inbox::Received;
+use crate::secrets::Redactor;
 
 /// To whom a letter goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +115,17 @@ impl Letter {
     /// The answer that an error of the handler amounts to.
     pub(super) fn of_error(error: &wit::Error) -> Self {
         Self { text: without_nul(format!("That did not work: {}", wit::words(error))), ..Self::default() }
+    }
+
+    /// The same without the values of secrets. Nothing of an agent is kept or sent before this.
+    pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
+        self.text = redactor.redact_owned(self.text);
+        for Attachment { uri, name, mime_type, .. } in &mut self.files {
+            for text in [uri, name].into_iter().chain(mime_type) {
+                *text = redactor.redact_owned(std::mem::take(text));
+            }
+        }
+        self
     }
 
     /// The same, as the answer to a message.
@@ -274,6 +286,19 @@ mod tests {
         let peer: PeerId = "7c1e2b9a-1111-4222-8333-444455556666".parse().unwrap();
         let send = letter.into_send("id".into(), &Receiver::Peer(peer.clone()));
         assert_eq!((send.digest, Receiver::read(&send.to)), (None, Some(Receiver::Peer(peer))));
+    }
+
+    #[test]
+    fn nothing_of_a_letter_has_the_value_of_a_secret() {
+        let redactor = Redactor::default();
+        redactor.learn("KEY", "hunter22", false);
+        let parts = [
+            part(PartContent::Text("it is hunter22".into())),
+            part(PartContent::Data(r#"{"key":"hunter22"}"#.into())),
+            file("https://x/hunter22", Some("hunter22.txt")),
+        ];
+        let kept = Letter::of(&parts).redacted(&redactor).into_send("id".into(), &Receiver::User).body;
+        assert!(kept.contains("[secret KEY].txt") && !kept.contains("hunter22"), "{kept}");
     }
 
     #[test]

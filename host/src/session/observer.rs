@@ -1,6 +1,7 @@
 //! What the runtime has to say about the agent, as events.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use molecule_runtime::{AgentEvent, Line, Observer, wit};
 
@@ -22,6 +23,10 @@ impl Observer for WorkspaceObserver {
 
     fn memory(&self, bytes: usize) {
         self.0.tally.set_memory(bytes);
+    }
+
+    fn cpu_time(&self, used: Duration) {
+        self.0.tally.set_cpu_time(used);
     }
 
     fn event(&self, event: AgentEvent) {

@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::context::{Context, unix_millis};
+use super::context::Context;
 use super::lanes::Lane;
 use super::letter::{Letter, Receiver};
 use crate::events::Event;
@@ -31,8 +31,8 @@ pub(super) const NOTIFY_TIME: Duration = Duration::from_secs(15);
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// By when a text that is sent now has landed or never will.
-pub(super) fn notify_until() -> i64 {
-    unix_millis() + i64::try_from((NOTIFY_TIME + MARGIN).as_millis()).unwrap_or(i64::MAX)
+pub(super) fn notify_until(context: &Context) -> i64 {
+    context.unix_millis() + i64::try_from((NOTIFY_TIME + MARGIN).as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Requests under way at once to the user, and as many to peers, who may think for minutes.
@@ -276,7 +276,7 @@ impl Carrier {
         }
         // It may have been settled just before its lane was taken.
         self.progress().await?;
-        let left = u64::try_from(until - unix_millis()).unwrap_or(0);
+        let left = u64::try_from(until - self.context.unix_millis()).unwrap_or(0);
         // Against a clock that jumped: no request is under way for longer than its time.
         tokio::time::sleep(Duration::from_millis(left).min(NOTIFY_TIME + MARGIN)).await;
         self.context.polled_after(Instant::now()).await;
@@ -311,7 +311,7 @@ impl Carrier {
         let id = &self.item.send.id;
         let turns = if receiver == Receiver::User { &outbox.to_user } else { &outbox.to_peers };
         let turn = turns.acquire().await.ok()?;
-        let (began, until) = (Instant::now(), notify_until());
+        let (began, until) = (Instant::now(), notify_until(&context));
         let begin = async || match context.state.begin(context.fence(), id, until).await {
             Ok(()) => Ok(true),
             Err(StateError::Unknown { .. }) => Ok(false),
@@ -333,7 +333,7 @@ impl Carrier {
             Request::Refused(reason) => abandoned(reason),
             Request::NotSent => {
                 let not_sent =
-                    || context.state.settle(context.fence(), id, Settlement::NotSent, unix_millis());
+                    || context.state.settle(context.fence(), id, Settlement::NotSent, context.unix_millis());
                 context.keep(not_sent).await?;
                 self.item.progress = Progress::Ready;
                 Some(Attempt::Again)
@@ -348,7 +348,7 @@ impl Carrier {
     async fn settle(mut self, settlement: Settlement) {
         let (context, id, to) = (&self.context, &self.item.send.id, self.item.send.to.clone());
         let kept = context
-            .keep(|| context.state.settle(context.fence(), id, settlement.clone(), unix_millis()))
+            .keep(|| context.state.settle(context.fence(), id, settlement.clone(), context.unix_millis()))
             .await;
         if kept.is_some() {
             context.say(match settlement {

@@ -4,20 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use molecule_gate::Permit;
+use molecule_gate::{Permit, SecretName};
 use molecule_protocol::proxy::ProxyAnswer;
 use molecule_protocol::{Delivery, Json, Message, Part, PeerId, Role};
-use molecule_runtime::wit::{Content, Error, Failure, Peer, PeerRef, RemoteError, Reply, Sent};
-use molecule_runtime::{Call, CallPeer, ListPeers, Notify, Services, SetTask};
+use molecule_runtime::wit::{
+    Content, Error, Failure, FileSource, PartContent, Peer, PeerRef, RemoteError, Reply, Sent,
+};
+use molecule_runtime::{
+    Call, CallPeer, Fetch, FetchError, FetchResponse, ListPeers, Notify, Reveal, Services, SetTask,
+};
 use molecule_store::state::{NewSend, Settlement};
 use tokio::runtime::Handle;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 use tokio_util::task::AbortOnDropHandle;
-use uuid::Uuid;
 
-use super::context::{Context, unix_millis};
+use super::context::Context;
 use super::errors;
 use super::inbox;
 use super::lanes::Lane;
@@ -25,6 +28,7 @@ use super::letter::{Letter, Receiver};
 use super::outbox::{NOTIFY_TIME, notify_until};
 use crate::events::Event;
 use crate::platform::PlatformError;
+use crate::secrets::Redactor;
 
 /// The services of one workspace.
 ///
@@ -59,11 +63,11 @@ fn broken_off(error: &JoinError) -> Error {
 impl Services for WorkspaceServices {
     /// Kept before it is sent, and never sent again: whether it arrived matters to an answer of the same text.
     async fn notify(&self, permit: Permit<Notify>, _call: &Call) -> Result<(), Error> {
-        let letter = Letter::of(&permit.into_act().content.parts);
+        let letter = Letter::of(&permit.into_act().content.parts).redacted(self.context.redactor());
         if letter.is_empty() {
             return Err(Error::Invalid("a message to the user needs a text or a file".to_owned()));
         }
-        let send = letter.clone().into_send(Uuid::new_v4().to_string(), &Receiver::User);
+        let send = letter.clone().into_send(self.context.message_id(), &Receiver::User);
         let lane = match &send.digest {
             None => None,
             Some(digest) => {
@@ -91,6 +95,8 @@ impl Services for WorkspaceServices {
 
     async fn call_peer(&self, permit: Permit<CallPeer>, _call: &Call) -> Result<Reply, Error> {
         let CallPeer { peer, content, context_id, timeout } = permit.into_act();
+        let content = redacted(content, self.context.redactor());
+        let context_id = context_id.map(|id| self.context.redactor().redact_owned(id));
         let peer: PeerId = peer.id.parse().map_err(|_| Error::Invalid(format!("{} is no peer", peer.id)))?;
         self.here(call_peer(self.context.clone(), peer, content, context_id, timeout)).await
     }
@@ -98,6 +104,45 @@ impl Services for WorkspaceServices {
     fn set_task(&self, permit: Permit<SetTask>) {
         self.context.vitals.set_task(permit.into_act().task);
     }
+
+    async fn fetch(&self, permit: Permit<Fetch>, call: &Call) -> Result<FetchResponse, FetchError> {
+        let (context, message) = (self.context.clone(), call.message.clone());
+        let fetching =
+            self.threads.spawn(async move { context.outlet.send(permit, message.as_deref()).await });
+        AbortOnDropHandle::new(fetching).await.unwrap_or(Err(FetchError::Canceled(Sent::Maybe)))
+    }
+
+    fn secret_names(&self) -> Vec<SecretName> {
+        self.context.secrets.names(&self.context.gate.grants())
+    }
+
+    async fn reveal(&self, permit: Permit<Reveal>, _call: &Call) -> Result<String, Error> {
+        self.context.secrets.reveal(permit)
+    }
+}
+
+/// What is said to a peer, without the values of secrets.
+fn redacted(mut content: Content, redactor: &Redactor) -> Content {
+    let clean = |text: &mut String| *text = redactor.redact_owned(std::mem::take(text));
+    let clean_json = |json: &mut String| *json = redactor.redact_json(std::mem::take(json));
+    for part in &mut content.parts {
+        match &mut part.content {
+            PartContent::Text(text) => clean(text),
+            PartContent::Data(json) => clean_json(json),
+            PartContent::File(file) => {
+                match &mut file.source {
+                    FileSource::Uri(uri) => clean(uri),
+                    FileSource::Bytes(bytes) => {
+                        redactor.mask_all(bytes);
+                    }
+                }
+                [&mut file.name, &mut file.media_type].into_iter().flatten().for_each(clean);
+            }
+        }
+        part.metadata.iter_mut().for_each(clean_json);
+    }
+    content.metadata.iter_mut().for_each(clean_json);
+    content
 }
 
 /// How long a text waits until it is known what became of an equal one.
@@ -112,7 +157,7 @@ async fn notify_once(
     let id = send.id.clone();
     let not_sent = |message: String| Error::Unavailable(Failure { message, sent: Sent::No });
     let began = Instant::now();
-    context.state.intend(context.fence(), send, notify_until()).await.map_err(|error| {
+    context.state.intend(context.fence(), send, notify_until(&context)).await.map_err(|error| {
         context.lost(&error);
         not_sent(error.to_string())
     })?;
@@ -126,7 +171,9 @@ async fn notify_once(
     match settlement {
         Some(settlement) => {
             context
-                .keep(|| context.state.settle(context.fence(), &id, settlement.clone(), unix_millis()))
+                .keep(|| {
+                    context.state.settle(context.fence(), &id, settlement.clone(), context.unix_millis())
+                })
                 .await;
             if settlement == Settlement::Landed {
                 context.say(Event::Delivered { to: Receiver::User.as_str().to_owned() });
@@ -170,7 +217,7 @@ async fn call_peer(
     timeout: Duration,
 ) -> Result<Reply, Error> {
     let deadline = Instant::now() + timeout;
-    let id = Uuid::new_v4().to_string();
+    let id = context.message_id();
     let message = Message {
         role: Role::User,
         message_id: Some(id.clone()),

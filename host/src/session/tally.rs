@@ -1,7 +1,8 @@
 //! Counts what happens to an agent, for its operator.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -14,6 +15,8 @@ pub(super) struct Tally {
     pub(super) started: Instant,
     counted: Mutex<Counted>,
     memory: AtomicUsize,
+    /// Microseconds.
+    cpu_time: AtomicU64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -27,7 +30,12 @@ pub(super) struct Counted {
 
 impl Tally {
     pub(super) fn new() -> Self {
-        Self { started: Instant::now(), counted: Mutex::default(), memory: AtomicUsize::new(0) }
+        Self {
+            started: Instant::now(),
+            counted: Mutex::default(),
+            memory: AtomicUsize::new(0),
+            cpu_time: AtomicU64::new(0),
+        }
     }
 
     fn counted(&self) -> MutexGuard<'_, Counted> {
@@ -45,6 +53,17 @@ impl Tally {
 
     pub(super) fn set_memory(&self, bytes: usize) {
         self.memory.store(bytes, Ordering::Relaxed);
+    }
+
+    /// CPU time that the agent has used.
+    pub(super) fn cpu_time(&self) -> Duration {
+        Duration::from_micros(self.cpu_time.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_cpu_time(&self, used: Duration) {
+        let micros = u64::try_from(used.as_micros()).unwrap_or(u64::MAX);
+        // An instance that is being killed may still take its last turn beside the next one's first.
+        self.cpu_time.fetch_max(micros, Ordering::Relaxed);
     }
 
     /// Counts an event, before anybody hears of it.

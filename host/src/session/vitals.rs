@@ -8,6 +8,8 @@ use molecule_protocol::HeartbeatRequest;
 use molecule_protocol::heartbeat::WEDGED;
 use tokio::time::Instant;
 
+use crate::secrets::Redactor;
+
 /// The error rate is that of the runs within this time ...
 const WINDOW: Duration = Duration::from_secs(300);
 /// ... if there were so many.
@@ -92,8 +94,9 @@ impl Vitals {
         }
     }
 
-    /// What to say now. The client adds the workspace and cuts the texts to their lengths.
-    pub(super) fn heartbeat(&self) -> HeartbeatRequest {
+    /// What to say now, without the values of secrets. The client adds the workspace and cuts the texts to their
+    /// lengths.
+    pub(super) fn heartbeat(&self, redactor: &Redactor) -> HeartbeatRequest {
         let at = Instant::now();
         let now = self.now();
         let recent = || now.runs.iter().filter(|runs| at.duration_since(runs.began) <= WINDOW);
@@ -102,10 +105,14 @@ impl Vitals {
         let error_rate = if total < MIN_SAMPLES { 0.0 } else { failed as f64 / total as f64 };
         HeartbeatRequest {
             error_rate,
-            sample_error: if failed > 0 || now.wedged { now.last_error.clone() } else { String::new() },
+            sample_error: if failed > 0 || now.wedged {
+                redactor.redact(&now.last_error).into_owned()
+            } else {
+                String::new()
+            },
             active_tasks: now.active,
             uptime_seconds: i64::try_from(self.started.elapsed().as_secs()).unwrap_or(i64::MAX),
-            current_task: now.task.clone(),
+            current_task: redactor.redact(&now.task).into_owned(),
             runtime_state: if now.wedged { WEDGED.to_owned() } else { String::new() },
             ..HeartbeatRequest::default()
         }
@@ -130,13 +137,13 @@ mod tests {
         let vitals = Vitals::new();
         let busy = vitals.busy();
         vitals.set_task(Some("thinking".into()));
-        let beat = vitals.heartbeat();
+        let beat = vitals.heartbeat(&Redactor::default());
         assert_eq!((beat.active_tasks, beat.current_task.as_str()), (1, "thinking"));
         assert_eq!(beat.runtime_state, "", "any other word keeps a degraded workspace degraded");
         drop(busy);
         vitals.set_task(None);
         vitals.set_wedged(Some("boom".into()));
-        let beat = vitals.heartbeat();
+        let beat = vitals.heartbeat(&Redactor::default());
         assert_eq!((beat.active_tasks, beat.current_task.as_str()), (0, ""));
         assert_eq!((beat.runtime_state.as_str(), beat.sample_error.as_str()), ("wedged", "boom"));
     }
@@ -147,9 +154,9 @@ mod tests {
         for _ in 0..4 {
             vitals.ran(Some("boom".into()));
         }
-        assert_eq!(vitals.heartbeat().error_rate, 0.0);
+        assert_eq!(vitals.heartbeat(&Redactor::default()).error_rate, 0.0);
         vitals.ran(None);
-        assert_eq!(vitals.heartbeat().error_rate, 0.8);
-        assert_eq!(vitals.heartbeat().sample_error, "boom");
+        assert_eq!(vitals.heartbeat(&Redactor::default()).error_rate, 0.8);
+        assert_eq!(vitals.heartbeat(&Redactor::default()).sample_error, "boom");
     }
 }

@@ -1,9 +1,12 @@
 //! What the agents of all benchmarks live in.
 
 use async_trait::async_trait;
-use molecule_gate::Permit;
+use molecule_gate::{Permit, SecretName};
 use molecule_runtime::wit::{Error, Peer, PeerRef, Reply};
-use molecule_runtime::{AgentEvent, Call, CallPeer, Line, ListPeers, Notify, Observer, Services, SetTask};
+use molecule_runtime::{
+    AgentEvent, Call, CallPeer, Fetch, FetchError, FetchResponse, Line, ListPeers, Notify, Observer, Reveal,
+    Services, SetTask,
+};
 
 /// No world, and nobody who watches: these agents ask nothing of it.
 pub(crate) struct Nothing;
@@ -32,4 +35,16 @@ impl Services for Nothing {
     }
 
     fn set_task(&self, _: Permit<SetTask>) {}
+
+    async fn fetch(&self, _: Permit<Fetch>, _: &Call) -> Result<FetchResponse, FetchError> {
+        Err(FetchError::Invalid("no world".into()))
+    }
+
+    fn secret_names(&self) -> Vec<SecretName> {
+        Vec::new()
+    }
+
+    async fn reveal(&self, _: Permit<Reveal>, _: &Call) -> Result<String, Error> {
+        Err(Error::NotFound("no world".into()))
+    }
 }

@@ -201,7 +201,7 @@ async fn a_text_of_the_agents_own_is_not_repeated_when_it_may_have_arrived() {
     assert!(answers[0].starts_with("messages.notify: error "), "{answers:?}");
     agent
         .event("the end of the doubt", |event| match event {
-            Event::Undeliverable { to, reason } if to == "user" && reason.contains("did not arrive") => {
+            Event::Undeliverable { to, reason, .. } if to == "user" && reason.contains("did not arrive") => {
                 Some(())
             }
             _ => None,

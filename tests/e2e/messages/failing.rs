@@ -27,7 +27,7 @@ async fn a_message_that_kills_its_handler_three_times_is_given_up_with_one_hones
     assert_eq!(answers, [line.as_str(), "still there?"]);
     assert_eq!(agent.count(deaths), 3);
     let given_up = agent.event("a dead letter", |event| match event {
-        Event::DeadLetter { id, reason } => Some((id.clone(), reason.clone())),
+        Event::DeadLetter { id, reason, .. } => Some((id.clone(), reason.clone())),
         _ => None,
     });
     assert_eq!(given_up.await, (killer, reason.to_owned()));

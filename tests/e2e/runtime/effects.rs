@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use molecule_gate::{Gate, Grants, Kind, Limits};
+use molecule_gate::{Gate, Grant, Grants, Kind, Limits};
 use molecule_tests::guests;
 
 use super::fixture::{What, agent, peers};
@@ -13,8 +13,8 @@ enum Guard {
     None,
     /// It must have started.
     Start,
-    /// It must have started, and somebody must have granted this.
-    Grant(&'static str),
+    /// It must have started, and somebody must have granted this: the rule that denies it otherwise, and the grant.
+    Grant(&'static str, &'static str),
 }
 
 /// An import as the guest `effects` calls it, what guards it, and what comes of it when it is granted.
@@ -25,16 +25,30 @@ struct Row {
 }
 
 /// Every import has a row: a test below compares them with `wit/` and with the gate's kinds of effects.
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 16] = [
     Row { call: "workspace.me", guard: Guard::None, done: "ok Identity" },
     Row { call: "workspace.config key", guard: Guard::None, done: "ok None" },
     Row { call: "workspace.set-task sorting", guard: Guard::Start, done: "ok ()" },
     Row { call: "messages.notify hello", guard: Guard::Start, done: "ok ()" },
-    Row { call: "peers.list", guard: Guard::Grant("--allow-peer '*'"), done: "ok [\"bob\"" },
-    Row { call: "peers.call bob hello", guard: Guard::Grant("--allow-peer bob"), done: "ok Answer" },
+    Row { call: "peers.list", guard: Guard::Grant("peer", "--allow-peer '*'"), done: "ok [\"bob\"" },
+    Row { call: "peers.call bob hello", guard: Guard::Grant("peer", "--allow-peer bob"), done: "ok Answer" },
+    Row { call: "http.fetch GET https://api.example.com/v1", guard: NET, done: "ok 200" },
+    Row { call: "http.read GET https://api.example.com/v1", guard: NET, done: "ok \"GET https://api" },
+    Row { call: "http.pipe", guard: Guard::None, done: "ok ()" },
+    Row { call: "http.write piece", guard: Guard::None, done: "ok ()" },
+    Row { call: "http.finish", guard: Guard::None, done: "ok ()" },
+    Row { call: "secrets.names", guard: Guard::None, done: "ok [\"KEY\"]" },
+    Row {
+        call: "secrets.reveal KEY",
+        guard: Guard::Grant("reveal", "--allow-reveal KEY"),
+        done: "ok \"value of KEY\"",
+    },
+    Row { call: "storage.measure", guard: Guard::None, done: "ok None" },
     Row { call: "log.write hello", guard: Guard::None, done: "ok ()" },
     Row { call: "time.sleep 1", guard: Guard::Start, done: "ok ()" },
 ];
+
+const NET: Guard = Guard::Grant("network", "--allow-net https://api.example.com/v1");
 
 impl Row {
     fn import(&self) -> &'static str {
@@ -50,7 +64,7 @@ async fn every_import_is_denied_without_its_grant_and_passes_with_it() {
         let before_the_start = closed.ask(row.call).await;
         let expected = match row.guard {
             Guard::None => format!("{}: {}", row.import(), row.done),
-            Guard::Start | Guard::Grant(_) => format!("{}: denied not-started, grant None", row.import()),
+            Guard::Start | Guard::Grant(..) => format!("{}: denied not-started, grant None", row.import()),
         };
         assert!(before_the_start.starts_with(&expected), "{before_the_start} is not {expected}");
 
@@ -58,15 +72,14 @@ async fn every_import_is_denied_without_its_grant_and_passes_with_it() {
         let answer = without.ask(row.call).await;
         let granted = match row.guard {
             Guard::None | Guard::Start => Grants::default(),
-            Guard::Grant(grant) => {
-                assert_eq!(answer, format!("{}: denied peer, grant Some({grant:?})", row.import()));
+            Guard::Grant(rule, grant) => {
+                assert_eq!(answer, format!("{}: denied {rule}, grant Some({grant:?})", row.import()));
                 assert!(
                     without.all_asked().is_empty(),
                     "{}: it was denied and yet it was done",
                     row.import()
                 );
-                let peer = grant.strip_prefix("--allow-peer ").unwrap().trim_matches('\'');
-                peers(&[peer])
+                pasted(grant)
             }
         };
         let with = agent(guests::EFFECTS).granted(granted).start().await;
@@ -87,9 +100,25 @@ fn every_import_of_the_contract_has_a_row() {
 fn every_effect_of_the_gate_is_guarded() {
     let guarded: BTreeSet<_> =
         ROWS.iter().filter(|row| !matches!(row.guard, Guard::None)).map(Row::import).collect();
-    // What passes the gate elsewhere, and what is guarded though it has no effect: waiting.
-    let elsewhere = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Answer).map(Kind::name);
-    assert_eq!(elsewhere.chain(["time.sleep"]).collect::<BTreeSet<_>>(), guarded);
+    // What passes the gate elsewhere: answers in the session, addresses in the egress, files and sockets in WASI.
+    let elsewhere = [Kind::Answer, Kind::Connect, Kind::Store, Kind::Socket];
+    let here = Kind::ALL.into_iter().filter(|kind| !elsewhere.contains(kind)).map(Kind::name);
+    // What is guarded though it has no effect of its own: waiting, and reading what was fetched.
+    assert_eq!(here.chain(["time.sleep", "http.read"]).collect::<BTreeSet<_>>(), guarded);
+}
+
+/// What an operator who pastes a grant has granted.
+fn pasted(grant: &str) -> Grants {
+    let (flag, value) = grant.split_once(' ').unwrap();
+    let value = value.trim_matches('\'');
+    let mut grants = Grants::default();
+    grants.add(match flag {
+        "--allow-peer" => Grant::Peer(value.parse().unwrap()),
+        "--allow-net" => Grant::Net(value.parse().unwrap()),
+        "--allow-reveal" => Grant::Reveal(value.parse().unwrap()),
+        other => panic!("no test pastes {other}"),
+    });
+    grants
 }
 
 /// The functions of a WIT file, as `interface.function`.
@@ -151,12 +180,20 @@ async fn what_comes_too_often_is_told_when_to_come_again() {
 
 #[tokio::test]
 async fn what_is_done_is_what_was_asked_for() {
-    let mut running = agent(guests::EFFECTS).granted(peers(&["*"])).start().await;
+    let mut grants = peers(&["*"]);
+    grants.net.push("GET https://api.example.com/**".parse().unwrap());
+    grants.reveal.push("KEY".parse().unwrap());
+    let mut running = agent(guests::EFFECTS).granted(grants).start().await;
     assert_eq!(running.ask("all").await.lines().filter(|line| line.contains(": ok")).count(), ROWS.len());
     let asked: Vec<_> = running.all_asked().into_iter().map(|asked| asked.what).collect();
-    let [What::SetTask { task, .. }, notify, list, call] = asked.as_slice() else { panic!("{asked:?}") };
+    let [What::SetTask { task, .. }, notify, list, call, fetch, read, reveal] = asked.as_slice() else {
+        panic!("{asked:?}")
+    };
     assert_eq!(task.as_deref(), Some("trying everything"));
     assert_eq!(*notify, What::Notify("hello user".to_owned()));
     assert_eq!(*list, What::ListPeers);
     assert_eq!(*call, What::CallPeer { id: "id-of-bob".to_owned(), text: "hello bob".to_owned() });
+    assert_eq!(*fetch, What::Fetch("GET https://api.example.com/v1".to_owned()));
+    assert_eq!(read, fetch);
+    assert_eq!(*reveal, What::Reveal("KEY".to_owned()));
 }

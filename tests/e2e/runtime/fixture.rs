@@ -6,14 +6,19 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use molecule_gate::{Gate, Grants, Permit};
+use bytes::Bytes;
+use futures::stream;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use molecule_gate::{Gate, Grants, Permit, SecretName};
 use molecule_runtime::wit::{
     Content, Error, Identity, Level, Message, Outcome, Part, PartContent, Peer, PeerRef, Reply, Sender,
     StartReason,
 };
 use molecule_runtime::{
-    Actor, ActorOptions, Agent, AgentEvent, AotStore, Call, CallPeer, Component, Delivery, Line, LineSource,
-    ListPeers, Notify, Observer, Restarts, Runtime, Services, SetTask,
+    Actor, ActorOptions, Agent, AgentEvent, AotStore, Call, CallPeer, Component, Delivery, Fetch, FetchError,
+    FetchParts, FetchResponse, Line, LineSource, ListPeers, Notify, Observer, Payload, Restarts, Reveal,
+    Runtime, Services, SetTask, Storage,
 };
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -51,6 +56,7 @@ pub(super) struct Setup {
     config: Vec<(String, String)>,
     options: ActorOptions,
     reason: StartReason,
+    storage: Option<Storage>,
     holds: bool,
 }
 
@@ -63,6 +69,7 @@ pub(super) fn agent(guest: &'static str) -> Setup {
         config: Vec::new(),
         options: ActorOptions { restarts, ..ActorOptions::default() },
         reason: StartReason::FirstStart,
+        storage: None,
         holds: false,
     }
 }
@@ -103,6 +110,11 @@ impl Setup {
         Self { reason, ..self }
     }
 
+    /// With this folder, as far as the gate allows.
+    pub(super) fn storage(self, folder: &Path) -> Self {
+        Self { storage: Some(Storage::new(folder)), ..self }
+    }
+
     /// Services answer only when the test [says so](Asked::answer).
     pub(super) fn held(self) -> Self {
         Self { holds: true, ..self }
@@ -132,6 +144,7 @@ impl Setup {
             config: self.config,
             instructions: Some("Be brief.".to_owned()),
             gate: gate.clone(),
+            storage: self.storage,
             services: Arc::new(Desk { ask, holds: self.holds }),
             observer: Arc::new(Ear { lines: tell_line, events: tell_event }),
         };
@@ -266,8 +279,17 @@ impl Asked {
 pub(super) enum What {
     Notify(String),
     ListPeers,
-    CallPeer { id: String, text: String },
-    SetTask { task: Option<String>, receipt: u64 },
+    CallPeer {
+        id: String,
+        text: String,
+    },
+    SetTask {
+        task: Option<String>,
+        receipt: u64,
+    },
+    /// The method, the URL, and the body where there is one.
+    Fetch(String),
+    Reveal(String),
 }
 
 /// Services that tell the test of every request, and do what every test expects.
@@ -322,6 +344,33 @@ impl Services for Desk {
         let (answer, _) = oneshot::channel();
         // Whose call it is stands in the receipt.
         let _ = self.ask.send(Asked { what, message: None, callback: "", answer });
+    }
+
+    /// Answers with the request itself, a word a piece, and with its headers.
+    async fn fetch(&self, permit: Permit<Fetch>, call: &Call) -> Result<FetchResponse, FetchError> {
+        let FetchParts { target, headers, payload, .. } = permit.into_act().into_parts();
+        let body = match payload {
+            Payload::Whole(body) => body,
+            Payload::Stream { body, .. } => body.collect().await?.to_bytes(),
+        };
+        let request = format!("{} {} {}", target.method(), target.url(), String::from_utf8_lossy(&body));
+        let request = request.trim_end().to_owned();
+        self.ask(What::Fetch(request.clone()), call).await;
+        let words: Vec<_> = request.split_inclusive(' ').map(|word| Bytes::from(word.to_owned())).collect();
+        let pieces = stream::iter(words.into_iter().map(|word| Ok(Frame::data(word))));
+        let mut response = FetchResponse::new(StreamBody::new(pieces).boxed_unsync());
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+
+    fn secret_names(&self) -> Vec<SecretName> {
+        vec!["KEY".parse().unwrap()]
+    }
+
+    async fn reveal(&self, permit: Permit<Reveal>, call: &Call) -> Result<String, Error> {
+        let name = permit.into_act().name.to_string();
+        self.ask(What::Reveal(name.clone()), call).await;
+        Ok(format!("value of {name}"))
     }
 }
 

@@ -32,5 +32,11 @@ async fn nothing_of_the_machine_can_be_reached() {
     for (line, expected) in answer.lines().zip(expected) {
         assert!(line.starts_with(expected), "{line} is not {expected}");
     }
+    let receipts = running.gate.receipts().latest();
+    let mut denied: Vec<_> =
+        receipts.iter().map(|receipt| (receipt.target.as_str(), receipt.denied)).collect();
+    denied.dedup();
+    let sockets = ["name look-up", "tcp", "udp"].map(|what| (what, Some("socket")));
+    assert_eq!(denied, sockets, "each attempt leaves its receipt");
     assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "somebody called");
 }

@@ -18,9 +18,13 @@ async fn say_to_all(world: &World, workspaces: &[Workspace], text: &str) {
     }
 }
 
+/// Each once. One that a death left in doubt may come after those that were asked for later.
 async fn all_answered(world: &World, workspaces: &[Workspace], answers: &[&str]) {
+    let mut answers = answers.to_vec();
+    answers.sort_unstable();
     for workspace in workspaces {
-        let said = world.answered_within(workspace, answers.len(), PATIENCE).await;
+        let mut said = world.answered_within(workspace, answers.len(), PATIENCE).await;
+        said.sort();
         assert_eq!(said, answers, "{}", workspace.name);
     }
 }

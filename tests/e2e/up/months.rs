@@ -55,6 +55,7 @@ async fn health_readiness_and_metrics_are_told_to_whoever_asks_at_this_machine()
         "molecule_agent_messages_received_total{agent=\"alice\"} 1",
         "molecule_agent_messages_received_total{agent=\"bob\"} 0",
         "# TYPE molecule_agent_memory_bytes gauge",
+        "# TYPE molecule_agent_cpu_seconds_total counter",
     ] {
         assert!(metrics.lines().any(|it| it == line), "{line} is not in:\n{metrics}");
     }

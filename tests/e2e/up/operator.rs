@@ -31,6 +31,7 @@ async fn ps_shows_each_agent_with_what_it_did_and_what_troubles_it() {
         row["memory_bytes"].as_u64().is_some_and(|bytes| bytes >= 65_536 && bytes % 65_536 == 0),
         "{row}"
     );
+    assert!(row["cpu_ms"].as_u64().is_some_and(|ms| ms > 0), "{row}");
     assert!(row["heartbeat_age_s"].as_u64().is_some_and(|age| age < 60), "{row}");
     assert_eq!(fleet.row(&bob).await["state"], "paused");
 

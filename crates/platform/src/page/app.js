@@ -1,6 +1,7 @@
 // Brings the parts of the page together: one stream feeds them all.
 
 import { ask, at, takeToken } from "./api.js";
+import { Builds } from "./builds.js";
 import { Chat } from "./chat.js";
 import { askForToken, remove, Secrets } from "./dialogs.js";
 import { ago, mark, pageOf, show, spoken, the } from "./dom.js";
@@ -22,6 +23,7 @@ const opened = () => workspaces.get(openId);
 const list = new WorkspaceList(open);
 const chat = new Chat(tell);
 const passing = new Passing((id) => workspaces.get(id)?.name);
+const builds = new Builds((id) => workspaces.get(id)?.name);
 const secrets = new Secrets();
 
 /** Shows what went wrong, until something else works. */
@@ -48,10 +50,12 @@ function visit(id) {
   if (workspace) {
     chat.open(workspace);
     passing.open(workspace);
+    builds.open(id);
     head();
   } else {
     chat.close();
     passing.open();
+    builds.open();
     nobody();
   }
 }
@@ -98,6 +102,7 @@ function take(picture, first) {
   for (const id of gone) workspaces.delete(id);
   if (picture.workspaces.length > 0 || gone.size > 0) list.update(picture.workspaces, gone, now());
   passing.add(picture.rows);
+  builds.take(picture.rows, first);
   // The one agent of a developer is the one he wants to see.
   if (!openId && workspaces.size === 1) openId = [...workspaces.keys()][0];
   // After a pause of the stream the log is read again: it has what was missed.
@@ -111,6 +116,7 @@ function take(picture, first) {
   }
   if (first) return;
   passing.announce(picture.rows);
+  builds.announce(picture.rows);
   for (const row of picture.rows) noteUnread(row);
 }
 

@@ -62,6 +62,18 @@ export function between(row) {
   return { id: row.id, from, to, text: said, isReply, answer: answer(row), time: row.created_at };
 }
 
+/** How the build of an agent's newest source went, if that is what a row is. */
+export function build(row) {
+  if (row.activity_type !== "agent_log" || row.method !== "build") return undefined;
+  return {
+    id: row.id,
+    workspace: row.workspace_id,
+    failed: row.status === "error",
+    summary: text(row.summary) || "The newest source does not build",
+    detail: text(row.error_detail),
+  };
+}
+
 /** An effect that was judged, if that is what a row is. */
 export function judged(row) {
   if (row.activity_type !== "agent_log" || row.method !== "gate") return undefined;

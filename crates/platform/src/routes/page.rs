@@ -19,11 +19,12 @@ const JS: &str = "text/javascript; charset=utf-8";
 
 const INDEX: &str = include_str!("../page/index.html");
 
-const FILES: [(&str, &str, &str); 11] = [
+const FILES: [(&str, &str, &str); 12] = [
     ("style.css", CSS, include_str!("../page/style.css")),
     ("icon.svg", SVG, include_str!("../page/icon.svg")),
     ("app.js", JS, include_str!("../page/app.js")),
     ("api.js", JS, include_str!("../page/api.js")),
+    ("builds.js", JS, include_str!("../page/builds.js")),
     ("chat.js", JS, include_str!("../page/chat.js")),
     ("dialogs.js", JS, include_str!("../page/dialogs.js")),
     ("dom.js", JS, include_str!("../page/dom.js")),

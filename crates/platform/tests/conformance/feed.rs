@@ -160,6 +160,27 @@ async fn the_first_picture_has_the_last_messages_between_agents_and_the_last_eff
 }
 
 #[tokio::test]
+async fn the_first_picture_has_the_builds_that_failed_where_none_has_worked_since() {
+    let world = World::strict().await;
+    let (a, b, c) = (world.agent("a").await, world.agent("b").await, world.agent("c").await);
+    let build = |status: &str, detail: &str| json!({ "activity_type": "agent_log", "method": "build", "status": status, "error_detail": detail });
+    for (agent, status, detail) in [
+        (&a, "error", "first"),
+        (&a, "error", "second"),
+        (&b, "error", "mended"),
+        (&b, "ok", ""),
+        (&c, "ok", ""),
+    ] {
+        report(&world, agent, build(status, detail)).await;
+    }
+    report(&world, &a, json!({ "activity_type": "agent_log", "method": "other", "status": "ok" })).await;
+    let whole = Feed::open(&world).await.next().await;
+    let rows = whole["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 1, "{whole}");
+    assert_eq!((&rows[0]["workspace_id"], &rows[0]["error_detail"]), (&json!(a.id), &json!("second")));
+}
+
+#[tokio::test]
 async fn a_listener_that_falls_behind_misses_no_row_and_learns_how_things_stand() {
     const BEATS: usize = 1500;
     const SENT: usize = 450;

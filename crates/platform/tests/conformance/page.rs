@@ -28,7 +28,7 @@ async fn the_page_is_served_whole_to_whoever_opens_it_and_holds_nothing_of_anybo
     let world = World::strict().await;
     let agent = world.agent("a-name-that-nobody-may-read").await;
     let files = files(&world).await;
-    assert_eq!(files.len(), 12, "{files:?}");
+    assert_eq!(files.len(), 13, "{files:?}");
     for file in files {
         let answer = world.get(&file).send().await;
         let kind = match file.rsplit_once('.').map(|(_, kind)| kind) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use molecule_protocol::WorkspaceId;
 
-use super::{OutputArgs, StateArgs, TEMPLATE, WatchArgs};
+use super::{EgressArgs, OutputArgs, StateArgs, TEMPLATE, WatchArgs};
 
 const UP_ABOUT: &str = "\
 Runs many agents in one process, each as a workspace of its own, as a file says.
@@ -49,6 +49,8 @@ pub(in crate::cli) struct UpArgs {
     /// What to run
     #[arg(value_name = "AGENTS.toml")]
     pub(in crate::cli) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) egress: EgressArgs,
     #[command(flatten)]
     pub(in crate::cli) state: StateArgs,
     #[command(flatten)]

@@ -109,7 +109,7 @@ impl<'a> Conversation<'a> {
 
     async fn hear(&mut self, event: Event) -> Result<(), Failure> {
         match event {
-            Event::Delivered { to } if to == "user" => {
+            Event::Delivered { to, .. } if to == "user" => {
                 self.print_news().await?;
                 self.waiting.take_if(|waiting| waiting.handled);
                 Ok(())
@@ -126,13 +126,13 @@ impl<'a> Conversation<'a> {
                 }
                 None => Ok(()),
             },
-            Event::DeadLetter { id, reason } if self.waiting_for(&id).is_some() => {
+            Event::DeadLetter { id, reason, .. } if self.waiting_for(&id).is_some() => {
                 self.no_answer(NoAnswer::DeadLetter(reason))
             }
-            Event::Undeliverable { to, reason } if to == "user" && self.answer_is_due() => {
+            Event::Undeliverable { to, reason, .. } if to == "user" && self.answer_is_due() => {
                 self.no_answer(NoAnswer::Undeliverable(reason))
             }
-            Event::Wedged { death } if self.patience != Patience::Endless => {
+            Event::Wedged { death, .. } if self.patience != Patience::Endless => {
                 self.no_answer(NoAnswer::Wedged(death.to_string()))
             }
             _ => Ok(()),
@@ -243,13 +243,13 @@ mod tests {
         }
 
         fn tell(&self, event: Event) {
-            self.events.send(Happened { workspace: self.workspace, event }).unwrap();
+            self.events.send(Happened::new(self.workspace, event)).unwrap();
         }
 
         async fn answer(&self, number: usize, text: &str) {
             self.tell(handled(self.message(number).await, true));
             self.user.hear(self.workspace, text).await;
-            self.tell(Event::Delivered { to: "user".into() });
+            self.tell(Event::delivered("user"));
         }
 
         fn printed(&self) -> Vec<String> {
@@ -258,7 +258,7 @@ mod tests {
     }
 
     fn handled(id: String, answered: bool) -> Event {
-        Event::Handled { id, answered, took: Duration::ZERO }
+        Event::handled(id, answered, Duration::ZERO)
     }
 
     const PATIENT: Patience = Patience::Once(Duration::from_secs(60));
@@ -271,7 +271,7 @@ mod tests {
             scene.message(0).await;
             // Neither a text that no message asked for, nor the end of another message, is the answer.
             scene.user.hear(scene.workspace, "by the way").await;
-            scene.tell(Event::Delivered { to: "user".into() });
+            scene.tell(Event::delivered("user"));
             scene.tell(handled("another".into(), true));
             scene.answer(0, "first").await;
             scene.answer(1, "second\nline").await;
@@ -296,11 +296,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_will_not_come_ends_a_conversation_that_has_an_end_and_no_other() {
-        let wedged: Does =
-            |_| vec![Event::Wedged { death: Death { cause: Cause::StackOverflow, backtrace: None } }];
-        let buried: Does = |id| vec![Event::DeadLetter { id, reason: "it died".into() }];
+        let wedged: Does = |_| vec![Event::wedged(Death { cause: Cause::StackOverflow, backtrace: None })];
+        let buried: Does = |id| vec![Event::dead_letter(id, "it died")];
         let lost: Does = |id| {
-            let lost = Event::Undeliverable { to: "user".into(), reason: "too long".into() };
+            let lost = Event::undeliverable("user", "too long");
             vec![handled(id, true), lost]
         };
         for (does, expected) in [

@@ -9,8 +9,8 @@ use molecule_host::platform::{
 };
 use molecule_protocol::create::{CreateRequest, CreateResponse};
 use molecule_protocol::{
-    ActivityPage, ActivityQuery, BearerToken, ErrorBody, Inbound, Message, PlatformUrl, Role, RpcRequest,
-    Workspace, WorkspaceId, activity,
+    ActivityPage, ActivityQuery, ActivityReport, BearerToken, ErrorBody, Inbound, Message, PlatformUrl, Role,
+    RpcRequest, Workspace, WorkspaceId, activity,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,6 +60,16 @@ impl User {
         let url = self.platform.segments(["workspaces", &workspace.to_string(), "a2a"]);
         let call = RpcRequest::message_send(id, &Message::text_of(Role::User, id, text));
         self.exchange(Method::POST, url, body(&call)).await.map(drop)
+    }
+
+    /// Writes into a workspace's log what there is to say about it.
+    pub(super) async fn report(
+        &self,
+        workspace: WorkspaceId,
+        report: &ActivityReport,
+    ) -> Result<(), UserError> {
+        let url = self.platform.segments(["workspaces", &workspace.to_string(), "activity"]);
+        self.exchange(Method::POST, url, body(report)).await.map(drop)
     }
 
     /// The newest row of a workspace's log: what comes after it is news.

@@ -1,16 +1,16 @@
 //! One agent of many: started, upgraded, stopped, by a task of its own.
 
-use molecule_host::{Ended, Happened, Host, LoadedAgent, Running};
-use tokio::sync::broadcast::Receiver;
+use molecule_host::{Ended, Host, LoadedAgent, Running};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
 use super::file::Definition;
+use super::reporter::Reporter;
 use crate::cli::board::{Board, Recent};
 use crate::cli::escape::one_line;
 use crate::cli::failure::{Exit, Failure, end_line, of_end};
-use crate::cli::report::{self, Who};
+use crate::cli::report;
 
 /// What is to run: a component and its settings.
 #[derive(Debug, Clone)]
@@ -67,6 +67,7 @@ pub(super) struct Life {
     pub(super) number: u64,
     /// Its lines.
     pub(super) recent: Recent,
+    pub(super) reporter: Reporter,
     pub(super) orders: mpsc::UnboundedReceiver<Order>,
     /// Whoever has the workspace until then.
     pub(super) before: Option<CancellationToken>,
@@ -100,8 +101,9 @@ impl Life {
         let mut old: Option<Running> = None;
         loop {
             // Started, or in the place of the one before; unless another order comes first.
-            let spec = version.definition.spec()?;
-            let (grace, events) = (spec.shutdown_grace, spec.events.subscribe());
+            let mut spec = version.definition.spec()?;
+            spec.events = self.reporter.follow(spec.workspace_id, &self.label, &self.recent);
+            let grace = spec.shutdown_grace;
             let begun = async {
                 match &old {
                     None => self.host.start(&version.agent, spec).await,
@@ -123,7 +125,7 @@ impl Life {
                     }
                 },
             };
-            self.watch(&running, &version, events);
+            self.watch(&running, &version);
             tokio::select! {
                 ended = running.ended() => return Ok(End::of(&ended)),
                 order = self.orders.recv() => match order {
@@ -139,11 +141,10 @@ impl Life {
     }
 
     /// Has its operator hear of it.
-    fn watch(&self, running: &Running, version: &Version, events: Receiver<Happened>) {
+    fn watch(&self, running: &Running, version: &Version) {
         let (label, digest) = (self.label.as_str(), version.agent.component.digest());
         let workspace = running.workspace();
         self.board.runs(label, self.number, digest, running.clone());
-        tokio::spawn(report::follow(events, Who::labelled(label), Some(self.recent.clone())));
         let component = digest.get(..12).unwrap_or(digest);
         tracing::info!(
             about = label,

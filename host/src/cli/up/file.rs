@@ -5,22 +5,20 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, ValueHint};
+use clap::{CommandFactory, FromArgMatches};
 use molecule_host::AgentSpec;
 use molecule_protocol::WorkspaceId;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::cli::args::AgentArgs;
+use crate::cli::keys::{self, Flags, Key, Page};
 use crate::cli::parse;
+use crate::cli::policy::PolicyFile;
 use crate::cli::settings::{self, Environment, UsageError};
 
-/// The longest file.
-const MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// The longest name of an agent.
 const MAX_LABEL: usize = 64;
 
@@ -42,6 +40,8 @@ pub(super) struct Definition {
     pub(super) workspace: WorkspaceId,
     /// All else, as flags: equal words are equal settings.
     words: Vec<OsString>,
+    /// The policy that these name, as it was when the file was read.
+    policy: Option<PolicyFile>,
 }
 
 impl Definition {
@@ -61,7 +61,11 @@ impl Definition {
     fn args(&self) -> Result<AgentArgs, UsageError> {
         let wrong = |error: clap::Error| UsageError(parse::explain(&error));
         let matches = AgentArgs::command().no_binary_name(true).try_get_matches_from(&self.words);
-        AgentArgs::from_arg_matches(&matches.map_err(wrong)?).map_err(wrong)
+        let mut args = AgentArgs::from_arg_matches(&matches.map_err(wrong)?).map_err(wrong)?;
+        if let Some(policy) = &self.policy {
+            policy.put_into(&mut args.grants, &mut args.limits)?;
+        }
+        Ok(args)
     }
 }
 
@@ -71,85 +75,21 @@ impl AgentsFile {
     /// # Errors
     /// Where it cannot be read, and what is wrong in it: file, line and what to do.
     pub(super) fn read(path: &Path) -> Result<Self, UsageError> {
-        let unreadable = |what: &dyn fmt::Display| {
-            UsageError(format!("cannot read {}: {what}; give the path of an agents.toml", path.display()))
-        };
-        let size = std::fs::metadata(path).map_err(|error| unreadable(&error))?.len();
-        if size > MAX_BYTES {
-            return Err(unreadable(&format!("{size} bytes are more than {MAX_BYTES}")));
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| unreadable(&error))?;
+        let text = keys::read(path, "give the path of an agents.toml")?;
         Self::parse(path, &text)
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, UsageError> {
         let page = Page { path, text };
-        let syntax = |error: toml::de::Error| {
-            page.wrong(error.span().unwrap_or_default(), error.message(), "correct it")
-        };
-        let document = DeTable::parse(text).map_err(syntax)?;
-        let mut reader = Reader { page, flags: Flags::new(), workspaces: BTreeMap::new() };
+        let (document, wrongs) = page.parse();
+        if let Some(wrong) = wrongs.into_iter().next() {
+            return Err(wrong.into());
+        }
+        const ADVICE: &str = "the keys are component, and the flags that molecule-host --help lists";
+        let flags = Flags::new(AgentArgs::command(), &[], ADVICE);
+        let mut reader = Reader { page, flags, workspaces: BTreeMap::new() };
         reader.file(document.get_ref())
     }
-}
-
-/// The text of a file, to point into.
-#[derive(Clone, Copy)]
-struct Page<'a> {
-    path: &'a Path,
-    text: &'a str,
-}
-
-impl Page<'_> {
-    fn line(&self, at: &Range<usize>) -> usize {
-        let before = self.text.get(..at.start).unwrap_or(self.text);
-        before.matches('\n').count() + 1
-    }
-
-    fn wrong(&self, at: Range<usize>, what: impl fmt::Display, advice: impl fmt::Display) -> UsageError {
-        UsageError(format!("{}:{}: {what}; {advice}", self.path.display(), self.line(&at)))
-    }
-}
-
-/// The flags that may be keys.
-struct Flags {
-    command: clap::Command,
-}
-
-impl Flags {
-    fn new() -> Self {
-        Self { command: AgentArgs::command().no_binary_name(true) }
-    }
-
-    fn get(&self, key: &str) -> Option<&Arg> {
-        let flags = self.command.get_arguments();
-        flags.filter(|it| takes_value(it)).find(|flag| flag.get_long() == Some(key))
-    }
-
-    /// The flag that was most likely meant.
-    fn like(&self, key: &str) -> Option<String> {
-        let error = self.command.clone().try_get_matches_from([format!("--{key}")]).err()?;
-        parse::suggestion(&error).map(|flag| flag.trim_start_matches('-').to_owned())
-    }
-
-    /// What is wrong with a flag's value, if something is.
-    fn judge(&self, word: &OsString) -> Result<(), String> {
-        let Err(error) = self.command.clone().try_get_matches_from([word]) else { return Ok(()) };
-        match std::error::Error::source(&error) {
-            Some(source) => Err(source.to_string()),
-            None => Err(error
-                .to_string()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .trim_start_matches("error: ")
-                .to_owned()),
-        }
-    }
-}
-
-fn takes_value(flag: &Arg) -> bool {
-    flag.get_action().takes_values()
 }
 
 /// The one key that is no flag.
@@ -177,15 +117,12 @@ impl Reader<'_> {
                 ("agents", DeValue::Table(table)) => tables = Some(table),
                 ("defaults" | "agents", _) => {
                     let advice = "write it as a table: [defaults], and [agents.NAME] for each agent";
-                    return Err(self.page.wrong(
-                        value.span(),
-                        format!("{} is no table", key.get_ref()),
-                        advice,
-                    ));
+                    let what = format!("{} is no table", key.get_ref());
+                    return Err(self.page.wrong(value.span(), what, advice).into());
                 }
                 (other, _) => {
                     let advice = "there are [defaults], and [agents.NAME] for each agent";
-                    return Err(self.page.wrong(key.span(), format!("unknown key {other}"), advice));
+                    return Err(self.page.wrong(key.span(), format!("unknown key {other}"), advice).into());
                 }
             }
         }
@@ -195,14 +132,14 @@ impl Reader<'_> {
         }
         if agents.is_empty() {
             let advice = "add a table [agents.NAME] with component and workspace-id";
-            return Err(self.page.wrong(0..0, "no agent is named", advice));
+            return Err(self.page.wrong(0..0, "no agent is named", advice).into());
         }
         Ok(AgentsFile { agents })
     }
 
     fn agent(
         &mut self,
-        label: &Spanned<std::borrow::Cow<'_, str>>,
+        label: &Key<'_>,
         value: &Spanned<DeValue<'_>>,
         defaults: &Said,
     ) -> Result<Definition, UsageError> {
@@ -210,11 +147,11 @@ impl Reader<'_> {
         let plain = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
         if name.is_empty() || name.len() > MAX_LABEL || !name.chars().all(plain) {
             let what = format!("{name:?} is no name for an agent");
-            return Err(self.page.wrong(at, what, "use up to 64 of a-z, A-Z, 0-9, - _ and ."));
+            return Err(self.page.wrong(at, what, "use up to 64 of a-z, A-Z, 0-9, - _ and .").into());
         }
         let DeValue::Table(table) = value.get_ref() else {
             let what = format!("agents.{name} is no table");
-            return Err(self.page.wrong(value.span(), what, format!("write it as [agents.{name}]")));
+            return Err(self.page.wrong(value.span(), what, format!("write it as [agents.{name}]")).into());
         };
         let own = self.table(name, table)?;
         let mut said = defaults.clone();
@@ -231,19 +168,32 @@ impl Reader<'_> {
         for key in MANDATORY {
             if !said.contains_key(key) {
                 let what = format!("[agents.{name}] has no {key}");
-                return Err(self.page.wrong(at, what, format!("give it one, as in: {}", example(key))));
+                return Err(self
+                    .page
+                    .wrong(at, what, format!("give it one, as in: {}", example(key)))
+                    .into());
             }
         }
         let component = said.remove(COMPONENT).into_iter().flatten().next().unwrap_or_default().into();
         let words = said.into_values().flatten().collect();
         // Its value was judged with its table.
-        let mut definition =
-            Definition { label: name.to_owned(), component, workspace: WorkspaceId::random(), words };
-        let spec = definition.spec().map_err(|error| self.page.wrong(at.clone(), error, "correct it"))?;
+        let mut definition = Definition {
+            label: name.to_owned(),
+            component,
+            workspace: WorkspaceId::random(),
+            words,
+            policy: None,
+        };
+        let wrong = |error| UsageError::from(self.page.wrong(at.clone(), error, "correct it"));
+        definition.policy = match definition.args().map_err(wrong)?.grants.policy {
+            Some(path) => Some(PolicyFile::load(&path).map_err(wrong)?),
+            None => None,
+        };
+        let spec = definition.spec().map_err(wrong)?;
         definition.workspace = spec.workspace_id;
         if let Some(other) = self.workspaces.insert(spec.workspace_id, name.to_owned()) {
             let what = format!("{name} has the workspace of {other}, {}", spec.workspace_id);
-            return Err(self.page.wrong(at, what, "give each agent a workspace of its own"));
+            return Err(self.page.wrong(at, what, "give each agent a workspace of its own").into());
         }
         Ok(definition)
     }
@@ -261,77 +211,18 @@ impl Reader<'_> {
     fn words(
         &self,
         table: &str,
-        key: &Spanned<std::borrow::Cow<'_, str>>,
+        key: &Key<'_>,
         value: &Spanned<DeValue<'_>>,
     ) -> Result<Vec<OsString>, UsageError> {
-        let name = key.get_ref().as_ref();
-        if name == COMPONENT {
+        if key.get_ref() == COMPONENT {
             let DeValue::String(path) = value.get_ref() else {
-                return Err(self.page.wrong(value.span(), "component is no text", example(COMPONENT)));
+                let wrong = self.page.wrong(value.span(), "component is no text", example(COMPONENT));
+                return Err(wrong.into());
             };
-            return Ok(vec![self.beside(path).into_os_string()]);
+            return Ok(vec![self.page.beside(path).into_os_string()]);
         }
-        let Some(flag) = self.flags.get(name) else {
-            let advice = match self.flags.like(name) {
-                Some(like) => format!("did you mean {like}?"),
-                None => "the keys are component, and the flags that molecule-host --help lists".to_owned(),
-            };
-            return Err(self.page.wrong(key.span(), format!("unknown key {name} in {table}"), advice));
-        };
-        let wrong = |at: Range<usize>, what: &str| {
-            self.page.wrong(at, format!("{name}: {what}"), "correct it, or leave it out")
-        };
-        let mut words = Vec::new();
-        for (text, at) in texts(flag, value).map_err(|(what, at)| wrong(at, what))? {
-            let text = match flag.get_value_hint() {
-                ValueHint::AnyPath if text == "-" => {
-                    return Err(wrong(at, "standard input is one, and there may be many agents"));
-                }
-                ValueHint::AnyPath => self.beside(&text).into_os_string(),
-                _ => text.into(),
-            };
-            let mut word = OsString::from(format!("--{name}="));
-            word.push(&text);
-            self.flags.judge(&word).map_err(|what| wrong(at, &what))?;
-            words.push(word);
-        }
-        Ok(words)
-    }
-
-    /// A path, from the folder of the file.
-    fn beside(&self, path: &str) -> PathBuf {
-        self.page.path.parent().unwrap_or(Path::new("")).join(path)
-    }
-}
-
-/// What is wrong with a value, and where it stands.
-type WrongAt = (&'static str, Range<usize>);
-
-/// The texts of a value: one, or those of an array or of a table where the flag may be repeated.
-fn texts(flag: &Arg, value: &Spanned<DeValue<'_>>) -> Result<Vec<(String, Range<usize>)>, WrongAt> {
-    let repeated = matches!(flag.get_action(), ArgAction::Append);
-    match value.get_ref() {
-        DeValue::Array(array) if repeated => {
-            array.iter().map(|value| Ok((text(value)?, value.span()))).collect()
-        }
-        DeValue::Array(_) => Err(("takes one value", value.span())),
-        // KEY=VALUE
-        DeValue::Table(table) if repeated && flag.get_long() == Some("config") => table
-            .iter()
-            .map(|(key, value)| Ok((format!("{}={}", key.get_ref(), text(value)?), value.span())))
-            .collect(),
-        DeValue::Table(_) => Err(("takes no table", value.span())),
-        _ => Ok(vec![(text(value)?, value.span())]),
-    }
-}
-
-fn text(value: &Spanned<DeValue<'_>>) -> Result<String, WrongAt> {
-    match value.get_ref() {
-        DeValue::String(text) => Ok(text.to_string()),
-        DeValue::Integer(number) => Ok(number.to_string()),
-        DeValue::Float(number) => Ok(number.to_string()),
-        DeValue::Boolean(truth) => Ok(truth.to_string()),
-        _ => Err(("expected a text or a number", value.span())),
+        let (words, wrongs) = self.flags.words(self.page, Some(table), key, value);
+        wrongs.into_iter().next().map_or(Ok(words), |wrong| Err(wrong.into()))
     }
 }
 

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::agent::{End, Life, Order, Version};
 use super::file::{AgentsFile, Definition};
+use super::reporter::Reporter;
 use crate::cli::board::{Board, Recent, Stage};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::load;
@@ -18,6 +19,7 @@ use crate::cli::load;
 pub(super) struct Fleet {
     host: Host,
     board: Board,
+    reporter: Reporter,
     /// In the file's order.
     members: Vec<Member>,
     lives: JoinSet<(String, u64, End)>,
@@ -58,6 +60,7 @@ impl Fleet {
         Self {
             host,
             board,
+            reporter: Reporter::start(),
             members: Vec::new(),
             lives: JoinSet::new(),
             born: 0,
@@ -182,6 +185,7 @@ impl Fleet {
             label: label.clone(),
             number,
             recent,
+            reporter: self.reporter.clone(),
             orders: inbox,
             before: self.leaving.get(&workspace).cloned(),
         };

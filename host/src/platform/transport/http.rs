@@ -1,15 +1,13 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use reqwest::redirect;
 use rustls::ClientConfig;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
 use super::faults;
 use super::{Limits, Lost, Transport, TransportError};
+use crate::tls::{self, InvalidTls};
 
 /// How long connecting may take: resolving, TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -46,7 +44,7 @@ impl HttpTransport {
     /// # Errors
     /// [`InvalidTransport`], about a setting.
     pub fn new(settings: &TransportSettings) -> Result<Self, InvalidTransport> {
-        let tls = tls(settings.extra_roots.as_deref())?;
+        let tls = tls::client_config(settings.extra_roots.as_deref())?;
         let proxy = settings.proxy.as_ref().map(reqwest::Proxy::all).transpose();
         Self::with_pool(tls, proxy.map_err(|_| InvalidTransport::Proxy)?)
     }
@@ -91,6 +89,15 @@ pub enum InvalidTransport {
     /// The HTTP client itself.
     #[error("the HTTP client cannot be set up ({0}); this is a defect, please report it")]
     Client(String),
+}
+
+impl From<InvalidTls> for InvalidTransport {
+    fn from(error: InvalidTls) -> Self {
+        match error {
+            InvalidTls::Roots(why) => Self::ExtraRoots(why),
+            InvalidTls::Library(why) => Self::Client(why),
+        }
+    }
 }
 
 #[async_trait]
@@ -148,39 +155,6 @@ impl Failure {
         match self {
             Self::Client(error) => faults::judge(&error),
             Self::TooLarge => TransportError::TooLarge { limit: limits.body },
-        }
-    }
-}
-
-/// The TLS settings: *ring* as the provider, given here and not installed for the whole process, which may be somebody
-/// else's.
-fn tls(extra_roots: Option<&[u8]>) -> Result<ClientConfig, InvalidTransport> {
-    let roots = match extra_roots {
-        None => Vec::new(),
-        Some(pem) => CertificateDer::pem_slice_iter(pem)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| InvalidTransport::ExtraRoots(error.to_string()))?,
-    };
-    if extra_roots.is_some() && roots.is_empty() {
-        return Err(InvalidTransport::ExtraRoots("there is none in it".into()));
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| InvalidTransport::Client(error.to_string()))?;
-    let any_roots = !roots.is_empty();
-    match rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider) {
-        Ok(verifier) => {
-            Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
-        }
-        Err(error) if any_roots => Err(InvalidTransport::ExtraRoots(error.to_string())),
-        // A bare container. Plain HTTP, to a platform on the same machine, works without; over TLS nobody is
-        // trusted.
-        Err(error) => {
-            tracing::warn!(
-                "this machine has no certificates to check servers by ({error}); install ca-certificates"
-            );
-            Ok(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
         }
     }
 }

@@ -5,16 +5,27 @@
 use std::time::Duration;
 
 use molecule_guest::log::Level;
-use molecule_guest::{Agent, Card, Message, Outcome, Result, bail, log, messages, peers, time, workspace};
+use molecule_guest::{
+    Agent, Card, Error, Message, Outcome, Result, bail, http, log, messages, peers, secrets, storage, time,
+    workspace,
+};
 
 /// Every import, with arguments. A new import gets a line here, in `call` below, and in the tests that read them.
-const ALL: [&str; 8] = [
+const ALL: [&str; 16] = [
     "workspace.me",
     "workspace.config key",
     "workspace.set-task trying everything",
     "messages.notify hello user",
     "peers.list",
     "peers.call bob hello bob",
+    "http.fetch GET https://api.example.com/v1",
+    "http.read GET https://api.example.com/v1",
+    "http.pipe",
+    "http.write piece",
+    "http.finish",
+    "secrets.names",
+    "secrets.reveal KEY",
+    "storage.measure",
     "log.write hello log",
     "time.sleep 1",
 ];
@@ -54,6 +65,23 @@ async fn call(import: &str, arguments: &str) -> Result<String> {
             let (peer, text) = zoo::words(arguments);
             zoo::verdict(peers::call(peer, text).timeout(Duration::from_secs(5)).await)
         }
+        "http.fetch" => zoo::verdict(fetch(arguments).await.map(|response| response.status())),
+        "http.read" => zoo::verdict(read(arguments).await),
+        "http.pipe" => {
+            let _ = http::pipe();
+            zoo::verdict(Ok(()))
+        }
+        "http.write" => {
+            let (writer, _body) = http::pipe();
+            zoo::verdict(writer.write(arguments).await)
+        }
+        "http.finish" => {
+            let (writer, _body) = http::pipe();
+            zoo::verdict(writer.finish().await)
+        }
+        "secrets.names" => zoo::verdict(Ok(secrets::names())),
+        "secrets.reveal" => zoo::verdict(secrets::reveal(arguments).await),
+        "storage.measure" => zoo::verdict(Ok(storage::usage().await)),
         "log.write" => {
             log::write(Level::Info, arguments, &[("import", &import)]);
             zoo::verdict(Ok(()))
@@ -61,6 +89,15 @@ async fn call(import: &str, arguments: &str) -> Result<String> {
         "time.sleep" => zoo::verdict(time::sleep(Duration::from_millis(arguments.parse()?)).await),
         other => bail!("I know no import {other:?}"),
     })
+}
+
+async fn fetch(arguments: &str) -> Result<http::Response, Error> {
+    let (method, url) = zoo::words(arguments);
+    http::request(method, url).await
+}
+
+async fn read(arguments: &str) -> Result<String, Error> {
+    fetch(arguments).await?.text().await
 }
 
 molecule_guest::export!(Effects);

@@ -1,0 +1,141 @@
+//! `wasi:http` 0.2, for libraries that speak it: the same gate and the same egress as `molecule:agent/http`.
+
+use std::sync::Arc;
+
+use http::header::CONTENT_LENGTH;
+use http_body::Body;
+use http_body_util::BodyExt;
+use molecule_gate::Rule;
+use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi_http::p2::bindings::http::outgoing_handler::Host as _;
+use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, RequestOptions as Options};
+use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, WasiHttpView};
+
+use super::wasi;
+use crate::agent::Agent;
+use crate::fetch::{Bound, Fetch, FetchBody, FetchError, FetchResponse, Payload, Phase, Times, TlsFault};
+use crate::guest::{Call, Guest, caller};
+use crate::wit::Sent;
+
+/// Links over what wasmtime linked: here it is known whose call it is.
+pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    type Handled = (Result<Resource<HostFutureIncomingResponse>, ErrorCode>,);
+    linker.instance(wasi!("http/outgoing-handler"))?.func_wrap(
+        "handle",
+        |mut store, (request, options): (Resource<HostOutgoingRequest>, Option<Resource<Options>>)| {
+            let (_, call) = caller(&mut store)?;
+            let guest = store.data_mut();
+            guest.outgoing.call = call;
+            let handled: Handled = match guest.http().handle(request, options) {
+                Ok(response) => (Ok(response),),
+                Err(error) => (Err(error.downcast()?),),
+            };
+            guest.outgoing.call = None;
+            Ok(handled)
+        },
+    )
+}
+
+/// Sends the requests of one instance.
+pub(crate) struct Outgoing {
+    agent: Arc<Agent>,
+    /// On whose behalf, while one is handed over.
+    call: Option<Arc<Call>>,
+}
+
+impl Outgoing {
+    pub(crate) fn new(agent: Arc<Agent>) -> Self {
+        Self { agent, call: None }
+    }
+}
+
+type Answered = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
+
+impl WasiHttpHooks for Outgoing {
+    fn set_host_header(&mut self) -> bool {
+        // The host writes it, of what was judged.
+        false
+    }
+
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Answered> + Send> {
+        let agent = self.agent.clone();
+        let call = self.call.clone().unwrap_or_else(|| Call::new("background", None));
+        Box::new(async move {
+            let response =
+                send(&agent, &call, request, options.unwrap_or_default()).await.map_err(of_fetch)?;
+            let response = response.map(|body| body.map_err(of_fetch).boxed_unsync());
+            let done: Box<dyn Future<Output = _> + Send> = Box::new(async { Ok(()) });
+            Ok((response, done))
+        })
+    }
+}
+
+async fn send(
+    agent: &Agent,
+    call: &Call,
+    request: http::Request<WasiBody>,
+    options: RequestOptions,
+) -> Result<FetchResponse, FetchError> {
+    let (head, body) = request.into_parts();
+    // Such a body does not know its length; the agent may have said it.
+    let said = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let length = body.size_hint().exact().or(said);
+    let payload = match length {
+        Some(0) => Payload::Whole(bytes::Bytes::new()),
+        length => Payload::Stream { body: of_guest(body), length },
+    };
+    let times = Times {
+        connect: options.connect_timeout,
+        first_byte: options.first_byte_timeout,
+        between_bytes: options.between_bytes_timeout,
+        total: None,
+    };
+    let headers = head.headers.iter().map(|(name, value)| (name, value.as_bytes()));
+    let fetch = Fetch::new(head.method.as_str(), &head.uri.to_string(), headers, payload, times)?;
+    let permit = agent.gate.pass(fetch, call.message.as_deref()).map_err(FetchError::Denied)?;
+    tokio::select! {
+        biased;
+        () = call.canceled.cancelled() => Err(FetchError::Canceled(Sent::Maybe)),
+        response = agent.services.fetch(permit, call) => response,
+    }
+}
+
+/// A body that the guest writes. One that it gives up breaks the request off.
+fn of_guest(body: WasiBody) -> FetchBody {
+    body.map_err(|_| FetchError::Canceled(Sent::Maybe)).boxed_unsync()
+}
+
+/// In the words of `wasi:http`, which has no place for what would grant a request: that is in the log.
+fn of_fetch(error: FetchError) -> Error {
+    let small = |limit: u64| u32::try_from(limit).ok();
+    match error {
+        FetchError::Denied(denial) if denial.rule == Rule::Address => Error::DestinationIpProhibited,
+        FetchError::Denied(_) => Error::HttpRequestDenied,
+        FetchError::Busy { .. } => Error::ConnectionLimitReached,
+        FetchError::Unresolved { detail, .. } => Error::DnsError { rcode: Some(detail), info_code: None },
+        FetchError::Connect { .. } => Error::ConnectionRefused,
+        FetchError::Tls { fault: TlsFault::Certificate(_), .. } => Error::TlsCertificateError,
+        FetchError::Tls { .. } => Error::TlsProtocolError,
+        FetchError::Timeout { phase, .. } => match phase {
+            Phase::Connect => Error::ConnectionTimeout,
+            Phase::Send => Error::ConnectionWriteTimeout,
+            Phase::BetweenBytes => Error::ConnectionReadTimeout,
+            Phase::FirstByte | Phase::Total => Error::HttpResponseTimeout,
+        },
+        FetchError::TooLarge { bound, limit } => match bound {
+            Bound::RequestHeaders => Error::HttpRequestHeaderSectionSize(small(limit)),
+            Bound::RequestBody => Error::HttpRequestBodySize(Some(limit)),
+            Bound::ResponseHeaders => Error::HttpResponseHeaderSectionSize(small(limit)),
+            Bound::ResponseBody => Error::HttpResponseBodySize(Some(limit)),
+        },
+        FetchError::Protocol { .. } => Error::HttpProtocolError,
+        FetchError::Broken { .. } | FetchError::Canceled(_) => Error::ConnectionTerminated,
+        other => Error::InternalError(Some(other.to_string())),
+    }
+}

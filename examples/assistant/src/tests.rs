@@ -1,0 +1,120 @@
+//! The assistant in the scripted host.
+
+use molecule_guest::testing::{Event, Host, denied};
+use molecule_guest::{Error, Message, Outcome};
+
+use super::{Assistant, tools::PATIENCE, wish};
+
+#[test]
+fn a_newcomer_is_told_what_can_be_said() {
+    let agent = Host::new().start::<Assistant>().unwrap();
+    assert_eq!(agent.message("hello").unwrap().text(), wish::HELP);
+    assert!(agent.message("my sister is called Ada").unwrap().text().contains("\"help\""));
+}
+
+#[test]
+fn it_recalls_this_conversation_and_no_other() {
+    let agent = Host::new().start::<Assistant>().unwrap();
+    let say = |context: &str, text: &str| {
+        let mut message = Message::from_user(text);
+        message.context_id = context.to_owned();
+        agent.message(message).unwrap().text()
+    };
+    assert_eq!(say("one", "recall"), "We have not talked yet.");
+    say("one", "my sister is called Ada");
+    say("two", "my dog is called Bello");
+    let recalled = say("one", "what did I say?");
+    assert!(recalled.contains("You: my sister is called Ada\nI: I will keep that in mind."), "{recalled}");
+    assert!(!recalled.contains("Bello"), "{recalled}");
+}
+
+#[test]
+fn it_asks_a_sibling_and_says_meanwhile_that_it_does() {
+    let host = Host::new().on_call(|_| Ok("halfway".into()));
+    let agent = host.start::<Assistant>().unwrap();
+    assert_eq!(agent.message("ask bob how far are you").unwrap().text(), "bob says: halfway");
+    let tasks: Vec<_> = host
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::SetTask(task) => Some(task),
+            Event::Called(_) => Some(Some("the call".into())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(tasks, [Some("asking bob: how far are you".into()), Some("the call".into()), None]);
+}
+
+#[test]
+fn with_several_siblings_asked_at_once_the_task_ends_with_the_last() {
+    let host = Host::new().on_call(|_| Ok("halfway".into())).call_takes(PATIENCE / 2);
+    let agent = host.start::<Assistant>().unwrap();
+    let answers = agent.messages(["ask bob ready?", "status", "ask eve ready?"]);
+    assert_eq!(
+        answers[1].as_ref().unwrap().text(),
+        "I am working on asking bob: ready?. Reminders that wait: 0."
+    );
+    assert_eq!(host.task(), None);
+    assert!(agent.message("status").unwrap().text().starts_with("I am working on nothing right now."));
+}
+
+#[test]
+fn an_answer_that_comes_late_is_handed_over() {
+    let host = Host::new().on_call(|_| Ok("yes".into())).call_takes(PATIENCE * 2);
+    let agent = host.start::<Assistant>().unwrap();
+    let first = agent.message("ask bob ready?").unwrap().text();
+    assert_eq!(first, "bob has not answered yet. I will tell you when it does.");
+    let mut late = Message::from_peer("ws-8", "bob", "yes");
+    late.in_reply_to = Some("message-1".into());
+    assert_eq!(agent.message(late).unwrap(), Outcome::Nothing);
+    assert_eq!(host.notified(), ["bob has answered after all: yes"]);
+}
+
+#[test]
+fn it_says_what_would_let_it_ask() {
+    let host = Host::new().on_call(|call| Err(denied("peer", format!("--allow-peer {}", call.peer))));
+    let agent = host.start::<Assistant>().unwrap();
+    let answer = agent.message("ask bob ready?").unwrap().text();
+    assert_eq!(answer, "I may not ask bob. Whoever runs me can allow it with: --allow-peer bob");
+    assert_eq!(host.task(), None, "a task that failed is done, too");
+}
+
+#[test]
+fn a_reminder_comes_with_the_tick_after_it_is_due() {
+    let host = Host::new();
+    let agent = host.start::<Assistant>().unwrap();
+    agent.message("remind me in 0 seconds to stretch").unwrap();
+    let later = agent.message("remind me in 10 minutes to drink").unwrap().text();
+    assert_eq!(later, "I will remind you to drink.");
+    agent.tick().unwrap();
+    agent.tick().unwrap();
+    assert_eq!(host.notified(), ["You wanted to be reminded to stretch."]);
+    assert!(agent.message("status").unwrap().text().ends_with("Reminders that wait: 1."));
+}
+
+#[test]
+fn a_reminder_that_could_not_be_sent_comes_with_the_next_tick() {
+    let mut down = true;
+    let host = Host::new().on_notify(move |_| match std::mem::take(&mut down) {
+        true => Err(Error::new("down")),
+        false => Ok(()),
+    });
+    let agent = host.start::<Assistant>().unwrap();
+    agent.message("remind me in 0 seconds to stretch").unwrap();
+    assert!(agent.tick().is_err());
+    agent.tick().unwrap();
+    assert_eq!(host.notified(), ["You wanted to be reminded to stretch."]);
+}
+
+#[test]
+fn siblings_may_ask_how_far_it_is_and_nothing_else() {
+    let host = Host::new();
+    let agent = host.start::<Assistant>().unwrap();
+    let asked = |text: &str| agent.message(Message::from_peer("ws-8", "bob", text)).unwrap().text();
+    assert!(asked("how far are you?").starts_with("I am working on nothing right now."));
+    for text in ["remind me in 0 seconds to obey", "ask eve for money", "recall"] {
+        assert!(asked(text).starts_with("I work for my user"), "{text}");
+    }
+    agent.tick().unwrap();
+    assert!(host.notified().is_empty() && host.calls().is_empty());
+}

@@ -1,0 +1,44 @@
+//! How the agent is run, whichever version of it.
+
+use std::time::Duration;
+
+use molecule_host::gate::Grants;
+use molecule_host::token::TokenInputs;
+use molecule_host::{AgentSpec, Events};
+use molecule_protocol::{PlatformUrl, WorkspaceId};
+
+use crate::cli::args::BehaviourArgs;
+use crate::cli::limits::{LimitArgs, limit};
+use crate::cli::settings;
+
+/// How long what is in hand may still take where nothing is said. An author waits for it, each time he saves a file.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What is the same for all versions of an agent.
+#[derive(Debug)]
+pub(super) struct Recipe {
+    pub(super) platform: PlatformUrl,
+    pub(super) workspace: WorkspaceId,
+    pub(super) name: Option<String>,
+    pub(super) grants: Grants,
+    pub(super) behaviour: BehaviourArgs,
+    pub(super) limits: LimitArgs,
+    /// Where all of them tell what happens to them.
+    pub(super) events: Events,
+}
+
+impl Recipe {
+    /// How the next version is run.
+    pub(super) fn spec(&self) -> AgentSpec {
+        let mut spec = AgentSpec::new(self.platform.clone(), self.workspace);
+        spec.token = TokenInputs::default();
+        spec.name.clone_from(&self.name);
+        spec.grants = self.grants.clone();
+        spec.intervals = settings::LOCAL;
+        spec.shutdown_grace = GRACE;
+        spec.events = self.events.clone();
+        settings::behave(&mut spec, self.behaviour.clone());
+        limit(&mut spec, &self.limits);
+        spec
+    }
+}

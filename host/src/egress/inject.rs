@@ -1,0 +1,69 @@
+//! Puts the values of secrets where their references stand, after the judgment and the receipt.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use molecule_gate::references;
+use molecule_runtime::{FetchError, Spot};
+use zeroize::Zeroizing;
+
+use crate::secrets::Secrets;
+
+/// Replaces references in the values of headers. Such a header is marked: no library prints or indexes it.
+pub(super) fn into_headers(headers: &mut HeaderMap, secrets: &Secrets) -> Result<(), FetchError> {
+    for (header, value) in headers.iter_mut() {
+        let Ok(text) = value.to_str() else { continue };
+        let mut replaced = Zeroizing::new(String::new());
+        let mut rest = 0;
+        for (range, name) in references(text) {
+            let secret = secrets.use_up(&name)?;
+            // With room for all of it: a buffer that grows leaves copies behind.
+            let mut longer = Zeroizing::new(String::with_capacity(
+                replaced.len() + text.len().saturating_sub(rest) + secret.expose().len(),
+            ));
+            longer.push_str(&replaced);
+            longer.push_str(text.get(rest..range.start).unwrap_or_default());
+            longer.push_str(secret.expose());
+            replaced = longer;
+            rest = range.end;
+        }
+        if rest == 0 {
+            continue;
+        }
+        let mut whole = Zeroizing::new(Vec::with_capacity(replaced.len() + text.len().saturating_sub(rest)));
+        whole.extend_from_slice(replaced.as_bytes());
+        whole.extend_from_slice(text.get(rest..).unwrap_or_default().as_bytes());
+        let mut injected = HeaderValue::from_bytes(&whole).map_err(|_| {
+            FetchError::Invalid(format!(
+                "a secret in the header {header} has a character that no header can have, such as a line break; the \
+                 operator corrects its value"
+            ))
+        })?;
+        injected.set_sensitive(true);
+        *value = injected;
+    }
+    Ok(())
+}
+
+/// Replaces fields of a JSON body. The rest of it stays as it is, byte by byte.
+pub(super) fn into_body(body: &Bytes, spots: &[Spot], secrets: &Secrets) -> Result<Bytes, FetchError> {
+    if spots.is_empty() {
+        return Ok(body.clone());
+    }
+    let values = spots.iter().map(|spot| json(secrets.use_up(&spot.name)?.expose()));
+    let values = values.collect::<Result<Vec<_>, FetchError>>()?;
+    let mut whole = Vec::with_capacity(body.len() + values.iter().map(|value| value.len()).sum::<usize>());
+    let mut rest = 0;
+    for (spot, value) in spots.iter().zip(&values) {
+        whole.extend_from_slice(body.get(rest..spot.range.start).unwrap_or_default());
+        whole.extend_from_slice(value.as_bytes());
+        rest = spot.range.end;
+    }
+    whole.extend_from_slice(body.get(rest..).unwrap_or_default());
+    // Overwritten when the last frame of it is dropped.
+    Ok(Bytes::from_owner(Zeroizing::new(whole)))
+}
+
+fn json(value: &str) -> Result<Zeroizing<String>, FetchError> {
+    let json = serde_json::to_string(value).map_err(|error| FetchError::Invalid(error.to_string()))?;
+    Ok(Zeroizing::new(json))
+}
