@@ -1,5 +1,6 @@
 //! `molecule-host dev`: from a crate or a component to an answer, without an account.
 
+mod author;
 mod watch;
 
 use std::net::TcpListener;

@@ -9,6 +9,7 @@
     reason = "an expectation that fails is a failed test"
 )]
 
+mod assistant;
 mod bad_input;
 mod client;
 mod clocks;

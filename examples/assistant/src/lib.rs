@@ -1,21 +1,25 @@
-//! An assistant without a language model: it keeps each conversation in mind, asks siblings, reminds, and says what it
-//! works on. What it can do is in [`tools`], as functions with typed arguments; how somebody says so in words is in
-//! [`wish`], the only part that a model would replace.
+//! An assistant: it talks, asks siblings, reminds, and says what it works on. What it can do is in [`tools`], as functions
+//! with typed arguments. A language model calls them, where the operator has set one up ([`model`], [`think`]); without
+//! one the few sentences of [`wish`] do.
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use molecule_guest::{Agent, Card, Context, Message, Outcome, Result, Skill, log, messages};
+use molecule_guest::{Agent, Card, Context, Message, Outcome, Result, Skill, Start, log, messages, storage};
 
 mod conversation;
+mod model;
 mod reminders;
 #[cfg(test)]
 mod tests;
+mod think;
 mod tools;
 mod wish;
 mod work;
 
 use conversation::{Conversations, Speaker};
+use model::Model;
 use reminders::Reminders;
 use wish::Wish;
 use work::Work;
@@ -23,9 +27,12 @@ use work::Work;
 /// How late a reminder may be.
 const TICK: Duration = Duration::from_secs(5);
 
-/// The assistant, and what it knows by heart. All of it is bounded, and gone after a crash.
+/// The assistant, and what it knows by heart. All of it is bounded; the conversations are kept where storage is granted,
+/// and all else is gone after a crash.
 #[derive(Default)]
 struct Assistant {
+    /// The platform's, which the model is told.
+    instructions: RefCell<Option<String>>,
     conversations: RefCell<Conversations>,
     reminders: RefCell<Reminders>,
     work: Work,
@@ -34,7 +41,7 @@ struct Assistant {
 impl Agent for Assistant {
     fn describe() -> Card {
         Card::new("assistant")
-            .description("Keeps a conversation in mind, asks siblings, reminds, and says what it works on.")
+            .description("Talks, asks siblings, reminds, and says what it works on.")
             .version(env!("CARGO_PKG_VERSION"))
             .skill(
                 Skill::new("ask", "Ask a sibling")
@@ -44,9 +51,23 @@ impl Agent for Assistant {
             .skill(Skill::new("recall", "Recall").description("Tells what was said in this conversation."))
             .skill(Skill::new("status", "Status").description("Tells what it works on."))
             .ask_peer("*")
+            .ask_host(model::RULE)
+            .ask_secret(model::KEY)
             .tick_every(TICK)
             // While one message waits for a sibling, the next one is answered.
             .concurrency(4)
+    }
+
+    async fn on_start(&self, start: Start) -> Result<()> {
+        *self.instructions.borrow_mut() = start.instructions;
+        if storage::usage().await.is_some() {
+            let (conversations, read) = Conversations::open(Path::new(storage::PATH));
+            if let Err(error) = read {
+                log::warn!("what was said before cannot be read, and is forgotten: {error}");
+            }
+            *self.conversations.borrow_mut() = conversations;
+        }
+        Ok(())
     }
 
     async fn on_message(&self, message: Message) -> Result<Outcome> {
@@ -54,17 +75,23 @@ impl Agent for Assistant {
             return late_answer(&message).await;
         }
         let (conversation, text) = (message.context_id.as_str(), message.text());
-        let wish = Wish::read(&text);
-        log::info!(conversation = conversation, "{wish:?}");
         // What has been said so far does not hold what is being answered.
-        let answer = if message.is_from_user() {
-            self.grant(wish, conversation).await?
-        } else {
-            self.grant_a_peer(wish)
+        let answer = match Model::configured() {
+            Some(model) if message.is_from_user() => match self.think(&model, conversation, &text).await? {
+                (answer, true) => answer,
+                // Why there is no answer is nothing that the model should go on from.
+                (trouble, false) => return Ok(trouble),
+            },
+            _ => {
+                let wish = Wish::read(&text);
+                log::info!(conversation = conversation, "{wish:?}");
+                match message.is_from_user() {
+                    true => self.grant(wish, conversation).await?,
+                    false => self.grant_a_peer(wish),
+                }
+            }
         };
-        let mut conversations = self.conversations.borrow_mut();
-        conversations.add(conversation, Speaker::They, &text);
-        conversations.add(conversation, Speaker::I, &answer.text());
+        self.keep(conversation, &text, &answer.text());
         Ok(answer)
     }
 
@@ -104,6 +131,16 @@ impl Assistant {
         match wish {
             Wish::Status => self.status(),
             _ => Outcome::rejected("I work for my user; you can ask me: how far are you?"),
+        }
+    }
+
+    /// Keeps what was said. That it could not be written must not cost the answer.
+    fn keep(&self, conversation: &str, text: &str, answer: &str) {
+        let mut conversations = self.conversations.borrow_mut();
+        conversations.add(conversation, Speaker::They, text);
+        conversations.add(conversation, Speaker::I, answer);
+        if let Err(error) = conversations.save() {
+            log::warn!("what was said is kept in memory alone: {error}");
         }
     }
 

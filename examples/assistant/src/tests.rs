@@ -5,6 +5,8 @@ use molecule_guest::{Error, Message, Outcome};
 
 use super::{Assistant, tools::PATIENCE, wish};
 
+mod with_a_model;
+
 #[test]
 fn a_newcomer_is_told_what_can_be_said() {
     let agent = Host::new().start::<Assistant>().unwrap();

@@ -1,5 +1,5 @@
-//! What the assistant can do: functions with typed arguments, which know nothing of how somebody asked for it. A
-//! language model that can call tools would call these.
+//! What the assistant can do: functions with typed arguments, which know nothing of how somebody asked for it: a language
+//! model that calls them as its tools, or a person with the few words of [`wish`](crate::wish).
 
 use std::time::{Duration, Instant};
 

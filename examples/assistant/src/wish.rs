@@ -1,4 +1,4 @@
-//! What somebody wants, read from a sentence. A language model would do this better, and everything else would stay.
+//! What somebody wants: as a language model says it by calling a tool, or read from a sentence where there is no model.
 
 use std::time::Duration;
 
@@ -9,7 +9,9 @@ You can say:
 - remind me in 10 minutes to stretch: I write to you when it is time.
 - recall: I tell what we have said in this conversation.
 - status: I tell what I am working on.
-Anything else I keep in mind, for recall.";
+Anything else I keep in mind, for recall.
+I understand no more than that: no language model is set up for me. Whoever runs me gives me one with --config model-url=URL, \
+or with the secret OPENAI_API_KEY.";
 
 const HOW_TO_ASK: &str = "Whom shall I ask what? Say it like: ask bob how far are you";
 const HOW_TO_REMIND: &str = "When, and of what? Say it like: remind me in 10 minutes to stretch";

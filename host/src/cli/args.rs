@@ -296,6 +296,7 @@ const DEV_ABOUT: &str = "\
 Runs an agent on a platform of its own, on this machine: no account, no configuration.
 A crate is built first, and again when one of its sources changes: the agent that runs makes room for the new one, which gets the messages that are left. What does not build is shown here and on the page, and the old one goes on.
 Everything the agent says to its user is printed on standard output.
+A file agent.dev.toml in the folder of the crate has further flags as its keys, and may name a command that runs beside the agent.
 
 Examples:
   Say something and see the answer:
@@ -329,6 +330,9 @@ pub(super) struct DevArgs {
     /// Run what there is now; do not look whether a source, or the component's file, changes
     #[arg(long)]
     pub(super) no_watch: bool,
+    /// Do not read agent.dev.toml in the folder of the crate: its flags, and the command that runs beside the agent
+    #[arg(long)]
+    pub(super) no_dev_file: bool,
     #[command(flatten)]
     pub(super) conversation: ConversationArgs,
     #[command(flatten)]

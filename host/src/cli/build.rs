@@ -14,7 +14,8 @@ use std::process::Stdio;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
-use self::group::Group;
+pub(super) use self::environment::clean;
+pub(super) use self::group::Group;
 use self::package::Package;
 pub(super) use self::said::Talk;
 pub(super) use self::sources::{Sources, is_cargo_s_own};

@@ -1,6 +1,8 @@
 //! `molecule-host dev PATH`: an agent on a platform of its own, in this process, built again when its sources change.
 
+mod beside;
 mod conversation;
+mod file;
 mod home;
 mod input;
 mod lives;
@@ -22,7 +24,9 @@ use molecule_protocol::{PlatformUrl, WorkspaceId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use self::beside::{Beside, BesideError};
 use self::conversation::{Conversation, Patience};
+use self::file::DevFile;
 use self::home::Home;
 use self::input::Input;
 use self::lives::{Lives, ONLY};
@@ -57,6 +61,8 @@ pub(super) struct DevSettings {
     path: PathBuf,
     package: Option<String>,
     watches: bool,
+    /// What the author says in a file, and has been put among what follows.
+    file: Option<DevFile>,
     say: Vec<String>,
     patience: Patience,
     port: u16,
@@ -69,15 +75,23 @@ pub(super) struct DevSettings {
 }
 
 impl DevSettings {
-    /// Reads the flags.
+    /// Reads the flags, and what the author says beside them.
     ///
     /// # Errors
-    /// What makes no sense together.
-    pub(super) fn new(args: DevArgs) -> Result<Self, UsageError> {
+    /// What makes no sense together, and what is wrong in the author's file.
+    pub(super) fn new(mut args: DevArgs) -> Result<Self, UsageError> {
+        let file = match &args.path {
+            Some(path) if !args.no_dev_file => DevFile::of(path)?,
+            _ => None,
+        };
+        if let Some(file) = &file {
+            file.put_into(&mut args)?;
+        }
         let DevArgs {
             path,
             package,
             no_watch,
+            no_dev_file: _,
             conversation,
             local,
             mut grants,
@@ -104,6 +118,7 @@ impl DevSettings {
             path,
             package,
             watches: !no_watch && !conversation.once,
+            file,
             say: conversation.say,
             patience,
             port: local.port.unwrap_or_default(),
@@ -134,6 +149,14 @@ pub(super) async fn dev(
         console.cargo(),
     )?;
     let component = signals.or_stop(workshop.first()).await?;
+    // Until the end, whatever that is.
+    let _beside = match &settings.file {
+        Some(file) => {
+            tracing::info!("{}", file.says());
+            signals.or_stop(beside(file)).await?
+        }
+        None => None,
+    };
     let home = Home::open(settings.state_dir.take())?;
     let host = signals.or_stop(build_host(&home, settings.limits.max_stack, &settings.egress)).await?;
     let agent = signals.or_stop(load(&host, &component, &limits(&settings.limits))).await?;
@@ -143,6 +166,14 @@ pub(super) async fn dev(
     let lived = scene.live(settings, &component, agent, workshop).await;
     platform.shutdown().await;
     lived
+}
+
+/// Starts what the author wants to run beside his agent.
+async fn beside(file: &DevFile) -> Result<Option<Beside>, LocalError> {
+    match file.beside() {
+        Some((words, folder)) => Ok(Some(Beside::start(words, folder, beside::PATIENCE).await?)),
+        None => Ok(None),
+    }
 }
 
 /// All that has been set up before the agent is.
@@ -266,6 +297,9 @@ pub(super) enum LocalError {
     /// The platform.
     #[error("the local platform does not start: {}", with_port(.0))]
     Platform(#[from] molecule_platform::StartError),
+    /// What the author wants to run beside his agent.
+    #[error(transparent)]
+    Beside(#[from] BesideError),
     /// Nowhere to keep anything.
     #[error("cannot make a temporary folder: {0}; free some disk space, set TMPDIR, or give --state-dir")]
     Temporary(std::io::Error),

@@ -97,7 +97,7 @@ pub(super) fn apply(grants: &mut GrantArgs, limits: &mut LimitArgs) -> Result<()
 
 impl GrantArgs {
     /// What is said here, and else what is said there; of what may be repeated both.
-    fn or(self, other: Self) -> Self {
+    pub(super) fn or(self, other: Self) -> Self {
         fn both<T>(mut one: Vec<T>, other: Vec<T>) -> Vec<T> {
             one.extend(other);
             one

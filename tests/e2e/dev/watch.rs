@@ -14,14 +14,14 @@ use tokio::time::Instant;
 use super::{dev, dev_crate, home, repository, shown, toolchain};
 
 /// An agent that `dev` runs, and its user.
-struct Scene {
+pub(super) struct Scene {
     program: Program,
     canvas: Canvas,
     workspace: Workspace,
 }
 
 impl Scene {
-    async fn start(command: CommandLine) -> Self {
+    pub(super) async fn start(command: CommandLine) -> Self {
         let program = command.spawn();
         let canvas = Canvas::of(shown(&program, "platform").await.trim_end_matches('/'));
         let workspace = canvas.found(&shown(&program, "workspace").await, "agent").await;
@@ -41,7 +41,7 @@ impl Scene {
         self.canvas.builds(&self.workspace).await.pop().unwrap()
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.program.terminate();
         let ended = self.program.ended().await;
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -166,14 +166,14 @@ async fn an_agent_that_refuses_at_first_waits_for_the_next_change_unless_nobody_
 }
 
 /// A crate whose cargo is a script, which does what a file says.
-struct Played {
+pub(super) struct Played {
     home: TempDir,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     script: PathBuf,
 }
 
 impl Played {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let home = home();
         let root = home.path().canonicalize().unwrap();
         let (bin, folder) = (root.join("bin"), root.join("crate"));
@@ -195,7 +195,7 @@ impl Played {
     }
 
     /// It makes this component.
-    fn makes(&self, component: &str) {
+    pub(super) fn makes(&self, component: &str) {
         let made = json!({
             "reason": "compiler-artifact", "package_id": "agent", "target": {"kind": ["cdylib"]}, "filenames": [component],
         });
@@ -214,14 +214,14 @@ impl Played {
         fs::write(self.folder.join("src/lib.rs"), text).unwrap();
     }
 
-    fn command(&self) -> CommandLine {
+    pub(super) fn command(&self) -> CommandLine {
         let path = format!("{}:/usr/bin:/bin", self.script.parent().unwrap().display());
         dev_crate(&self.folder, &self.folder.join("state")).variable("PATH", path)
     }
 }
 
 /// Waits until a process has begun, says its number in this file, and gives it back.
-async fn begun(file: &Path) -> u32 {
+pub(super) async fn begun(file: &Path) -> u32 {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Ok(text) = fs::read_to_string(file) {
@@ -233,7 +233,7 @@ async fn begun(file: &Path) -> u32 {
     }
 }
 
-async fn gone(pid: u32) {
+pub(super) async fn gone(pid: u32) {
     let deadline = Instant::now() + PATIENCE;
     // One that nobody has asked how it ended is a zombie.
     let runs = || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));

@@ -34,7 +34,7 @@ const SECRET: [&str; 2] = [molecule_host::token::TOKEN_VARIABLE, molecule_host::
 
 /// Takes from the command's environment what would disturb a build for another target, in another workspace. What the
 /// author says about cargo itself, such as `CARGO_HOME` and `CARGO_TARGET_DIR`, stays.
-pub(super) fn clean(command: &mut Command) {
+pub(in crate::cli) fn clean(command: &mut Command) {
     let within_cargo = std::env::var_os("CARGO").is_some();
     for (name, _) in std::env::vars_os() {
         if is_removed(&name, within_cargo) {

@@ -8,26 +8,26 @@ use tokio::process::{Child, Command};
 /// A process that runs with its descendants in a group of its own. Dropped, all of them are killed: a compiler would go
 /// on without its cargo.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(in crate::cli) struct Group {
     leader: Option<Pid>,
     child: Child,
 }
 
 impl Group {
     /// Starts it. As a group of its own it hears nothing of a Ctrl-C at the terminal.
-    pub(super) fn spawn(command: &mut Command) -> io::Result<Self> {
+    pub(in crate::cli) fn spawn(command: &mut Command) -> io::Result<Self> {
         let child = command.process_group(0).spawn()?;
         let leader = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         Ok(Self { leader, child })
     }
 
     /// The process.
-    pub(super) fn child(&mut self) -> &mut Child {
+    pub(in crate::cli) fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
     /// Waits for its end.
-    pub(super) async fn wait(&mut self) -> io::Result<std::process::ExitStatus> {
+    pub(in crate::cli) async fn wait(&mut self) -> io::Result<std::process::ExitStatus> {
         let status = self.child.wait().await?;
         // Its number may be another's from now on.
         self.leader = None;

@@ -3,10 +3,11 @@
 //! The needle comes in disguise (every byte inverted, then as hex), and is undone one byte at a time while it is
 //! compared, so that the search does not find itself. `search <needle>` answers with the number of places; `plant
 //! <needle>` puts the undisguised needle into memory first, so that a test can see that the search finds what is there.
+//! `keep <url> <secret>` asks a model there with a secret that is not the agent's to see, and keeps what it says.
 
 use std::hint::black_box;
 
-use molecule_guest::{Agent, Card, Message, Outcome, Result, bail, ensure};
+use molecule_guest::{Agent, Card, Message, Outcome, Result, bail, ensure, http, secrets};
 
 const PAGE: usize = 64 * 1024;
 
@@ -21,6 +22,9 @@ impl Agent for SearchesMemory {
     async fn on_message(&self, message: Message) -> Result<Outcome> {
         let text = message.text();
         let (command, needle) = zoo::words(&text);
+        if command == "keep" {
+            return keep(needle).await;
+        }
         ensure!(
             needle.len() >= 8 && needle.len().is_multiple_of(2),
             "the needle must be at least 4 bytes, in hex"
@@ -37,6 +41,18 @@ impl Agent for SearchesMemory {
             other => bail!("I do not know {other:?}"),
         }
     }
+}
+
+async fn keep(what: &str) -> Result<Outcome> {
+    let (url, secret) = zoo::words(what);
+    let request =
+        http::post(url).bearer(secrets::reference(secret)).header("content-type", "application/json");
+    let response = request.body(r#"{"stream":true,"messages":[{"role":"user","content":"hello"}]}"#).await?;
+    let status = response.status();
+    let said = response.bytes().await?;
+    let length = said.len();
+    black_box(said.leak());
+    Ok(format!("{status} {length}").into())
 }
 
 /// In how many places of the linear memory the needle is.
