@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! [`parse`] and [`settings`] turn words, variables and files into what the library wants; [`run`], [`dev`] and [`up`] do
-//! it; [`report`] and [`log`] say what happens; [`failure`] says why it ends, by one line and an exit code. [`board`] is
+//! it; [`report`] and [`log`] say what happens, and [`prompt`] asks; [`failure`] says why it ends, by one line and an exit code. [`board`] is
 //! what a running host tells its operator, over the socket of [`control`]; [`ps`], [`logs`] and [`inbox`] ask.
 
 mod args;
@@ -24,9 +24,11 @@ mod logs;
 mod metrics;
 mod parse;
 mod policy;
+mod prompt;
 mod ps;
 mod report;
 mod run;
+mod screen;
 mod service;
 mod settings;
 mod signals;

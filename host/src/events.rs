@@ -139,6 +139,8 @@ pub enum Event {
         rule: &'static str,
         /// The grant that would allow it, as on the command line, where one can.
         grant: Option<String>,
+        /// What a person is told, where no grant is named.
+        reason: Option<String>,
         /// The message on whose behalf it was asked for, where it was one.
         message: Option<String>,
         /// How often.
@@ -206,11 +208,12 @@ impl Event {
                 fields: fields.into_iter().map(|(name, value)| (clean(name), clean(value))).collect(),
                 message: message.map(clean),
             },
-            Self::Denied { effect, target, rule, grant, message, times } => Self::Denied {
+            Self::Denied { effect, target, rule, grant, reason, message, times } => Self::Denied {
                 effect,
                 target: clean(target),
                 rule,
                 grant: grant.map(clean),
+                reason: reason.map(clean),
                 message: message.map(clean),
                 times,
             },
@@ -366,6 +369,7 @@ mod tests {
                 target: key(),
                 rule: "network",
                 grant: Some(key()),
+                reason: Some(key()),
                 message: Some(key()),
                 times: 1,
             },

@@ -13,12 +13,14 @@
 //!
 //! What a message goes through, and what is promised about it, is told in `ARCHITECTURE.md`.
 
+mod appeals;
 pub mod blocking;
 mod clock;
 mod dead_letters;
 pub mod egress;
 mod events;
 mod host;
+mod lacks;
 pub mod life;
 pub mod lock;
 pub mod platform;
@@ -36,10 +38,12 @@ pub use molecule_protocol::{PlatformUrl, WorkspaceId};
 pub use molecule_runtime as runtime;
 pub use molecule_store as store;
 
+pub use appeals::{Appeals, Ruling};
 pub use clock::{Clock, SystemClock};
 pub use dead_letters::{DeadLetter, DeadLetters, DeadLettersError};
 pub use events::{Ended, Event, Events, Happened};
 pub use host::{BuildError, Host, HostBuilder, LoadedAgent, Running, StartError};
+pub use lacks::{Lack, LackKind};
 pub use random::Random;
 pub use spec::{AgentSpec, Intervals, Mailbox, OnEnd};
 pub use status::{Messages, Phase, Status};

@@ -80,6 +80,11 @@ impl Secrets {
         names
     }
 
+    /// Whether a secret has a value.
+    pub(crate) fn holds(&self, name: &SecretName) -> bool {
+        self.held(|held| held.get(name).is_some())
+    }
+
     /// The value of a secret, for the agent itself.
     ///
     /// # Errors

@@ -8,6 +8,7 @@
 //!                   └──▶ outbox ──▶ platform ◀──────┘
 //! ```
 
+mod appeals;
 mod context;
 mod decisions;
 mod denials;
@@ -52,6 +53,7 @@ use crate::token::{Credentials, TokenFile, TokenInputs, TokenSource};
 
 pub(crate) use handle::{Handle, dead_letter};
 
+use appeals::Hearings;
 use context::{Context, Mode};
 use denials::Denials;
 use directory::Directory;
@@ -99,6 +101,7 @@ pub(crate) async fn start(
             gate,
             secrets,
             denials: Denials::default(),
+            hearings: Hearings::default(),
             vitals: Vitals::new(),
             tally: Tally::new(),
             directory: Directory::new(client.clone()),
@@ -121,6 +124,7 @@ pub(crate) async fn start(
             random: host.network.random.clone(),
             lease: OnceLock::new(),
             client,
+            name: name.clone(),
             spec,
         }
     });

@@ -1,11 +1,13 @@
 //! What an operator says about one agent: whose it is, what it may do, how it is run.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use molecule_gate::Grants;
 use molecule_protocol::{PlatformUrl, WorkspaceId};
 use molecule_runtime::{Limits, Restarts};
 
+use crate::appeals::Appeals;
 use crate::events::Events;
 use crate::platform::{OrgId, Origin};
 use crate::secrets::SecretSource;
@@ -47,6 +49,8 @@ pub struct AgentSpec {
     pub grants: Grants,
     /// Secrets of the operator's own, which go before those of the platform. What the agent may use is in `grants`.
     pub secrets: Vec<SecretSource>,
+    /// Who is asked before it is denied what a grant would give it; nobody where nothing is said.
+    pub appeals: Option<Arc<dyn Appeals>>,
     /// How often the host asks and tells.
     pub intervals: Intervals,
     /// What to do when the workspace is paused.
@@ -90,6 +94,7 @@ impl AgentSpec {
             config: Vec::new(),
             grants: Grants::default(),
             secrets: Vec::new(),
+            appeals: None,
             intervals: Intervals::default(),
             on_pause: OnEnd::Wait,
             on_revoked: OnEnd::Wait,

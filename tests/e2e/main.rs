@@ -9,10 +9,12 @@
     reason = "an expectation that fails is a failed test"
 )]
 
+mod appeals;
 mod assistant;
 mod bad_input;
 mod client;
 mod clocks;
+mod cures;
 mod dev;
 mod disk_full;
 mod egress;
@@ -23,6 +25,7 @@ mod lifecycle;
 mod limits;
 mod messages;
 mod peers;
+mod prompt;
 mod runtime;
 mod token_secrecy;
 mod up;

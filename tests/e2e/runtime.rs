@@ -2,6 +2,7 @@
 
 mod fixture;
 
+mod appeals;
 mod attribution;
 mod blame;
 mod deaths;

@@ -6,4 +6,5 @@ pub mod embedded;
 pub mod guests;
 pub mod process;
 pub mod scripted;
+pub mod terminal;
 pub mod world;

@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::canvas::{Canvas, PATIENCE, Workspace};
+use crate::terminal::Terminal;
 
 /// A command line: a program of ours, what it is told, and what runs it.
 #[derive(Debug, Clone)]
@@ -109,6 +110,23 @@ impl CommandLine {
             tokio::spawn(async move { stdin.write_all(text.as_bytes()).await });
         }
         Program::listen(child)
+    }
+
+    /// The same with further words behind it, as a shell reads them: what somebody would paste.
+    #[must_use]
+    pub fn pasting(self, words: &str) -> Self {
+        let script = format!("exec \"$0\" \"$@\" {words}");
+        self.run_by(["sh", "-c", script.as_str()])
+    }
+
+    /// Starts it at a terminal of its own, in a folder.
+    pub fn at_a_terminal(&self, folder: &Path) -> Terminal {
+        let words = self.runner.iter().map(OsString::as_os_str).chain([self.program.as_os_str()]);
+        let words: Vec<String> = words
+            .chain(self.arguments.iter().map(OsString::as_os_str))
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        Terminal::start(&words, self.variables.clone(), folder)
     }
 
     /// Starts it and waits for its end.

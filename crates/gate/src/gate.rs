@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::denial::Denial;
 use crate::effect::{Act, Effect};
 use crate::explanation::{Explanation, resting_on};
-use crate::grants::Grants;
+use crate::grants::{Grant, Grants};
 use crate::judge::{Judge, Meters, Refusal};
 use crate::permit::Permit;
 use crate::policy::{Bound, Refused};
@@ -24,6 +24,10 @@ pub type Listener = Arc<dyn Fn(&Receipt) + Send + Sync>;
 const RECEIPTS: usize = 256;
 /// Bytes of a target that a receipt shows.
 const TARGET_SHOWN: usize = 256;
+/// Bytes of a reason.
+const REASON_SHOWN: usize = 512;
+/// Bytes of a grant that a receipt names. One that was cut would grant something else.
+const GRANT_NAMED: usize = 2048;
 
 /// Decides about every effect of one agent.
 pub struct Gate {
@@ -113,8 +117,22 @@ impl Gate {
     /// # Errors
     /// The [`Denial`], when a rule refuses it. Nothing has happened then, and nothing was counted against a rate.
     pub fn pass<A: Act>(&self, act: A, message: Option<&str>) -> Result<Permit<A>, Denial> {
+        self.pass_once(act, message, &[])
+    }
+
+    /// The same, as if these grants held as well, for this one act: that of an operator who was asked. What the act uses
+    /// of a rate is used, also once they no longer hold.
+    ///
+    /// # Errors
+    /// As [`Gate::pass`].
+    pub fn pass_once<A: Act>(
+        &self,
+        act: A,
+        message: Option<&str>,
+        once: &[Grant],
+    ) -> Result<Permit<A>, Denial> {
         let effect = act.effect();
-        let (decided, grants) = self.decide(&effect, true);
+        let (decided, grants) = self.decide(&effect, once, true);
         let decided = decided.map_err(|refused| refused.explain(&effect, &grants));
         let receipt = self.record(&effect, message, decided.as_ref().err());
         decided.map(|terms| Permit::new(act, terms, receipt))
@@ -122,12 +140,12 @@ impl Gate {
 
     /// Whether an effect would be allowed now. Allocates nothing, counts nothing, and leaves no receipt.
     pub fn allows(&self, effect: &Effect<'_>) -> bool {
-        self.decide(effect, false).0.is_ok()
+        self.decide(effect, &[], false).0.is_ok()
     }
 
     /// What would be decided now, and on which grants it would rest. Counts nothing and leaves no receipt.
     pub fn explain(&self, effect: &Effect<'_>) -> Explanation {
-        let (decided, grants) = self.decide(effect, false);
+        let (decided, grants) = self.decide(effect, &[], false);
         match decided {
             Ok(terms) => Explanation { by: resting_on(effect, &grants, &terms), outcome: Ok(terms) },
             Err(refused) => Explanation { by: Vec::new(), outcome: Err(refused.explain(effect, &grants)) },
@@ -135,25 +153,46 @@ impl Gate {
     }
 
     /// The judgment, and the grants it was made by, which may be others a moment later.
-    fn decide(&self, effect: &Effect<'_>, spend: bool) -> (Result<Terms, Refused>, Arc<Grants>) {
+    fn decide(
+        &self,
+        effect: &Effect<'_>,
+        once: &[Grant],
+        spend: bool,
+    ) -> (Result<Terms, Refused>, Arc<Grants>) {
         if let Some(bound) = &self.bound {
             // Asked about what the grants allow only, and before anything is counted.
-            let (granted, grants) = self.by_grants(effect, false);
+            let (granted, grants) = self.by_grants(effect, once, false);
             let judged = granted.map_err(Refused::from).and_then(|_| bound.judge(effect));
             if let Err(refused) = judged {
                 return (Err(refused), grants);
             }
         }
-        let (granted, grants) = self.by_grants(effect, spend);
+        let (granted, grants) = self.by_grants(effect, once, spend);
         (granted.map_err(Refused::from), grants)
     }
 
-    fn by_grants(&self, effect: &Effect<'_>, spend: bool) -> (Result<Terms, Refusal>, Arc<Grants>) {
+    fn by_grants(
+        &self,
+        effect: &Effect<'_>,
+        once: &[Grant],
+        spend: bool,
+    ) -> (Result<Terms, Refusal>, Arc<Grants>) {
         let now = (self.clock)();
         let mut policy = self.policy();
         let Policy { grants, revision, meters } = &mut *policy;
-        let judge = Judge { grants, revision: *revision, started: self.started, now };
-        (judge.decide(effect, meters, spend), grants.clone())
+        let judge = |grants| Judge { grants, revision: *revision, started: self.started, now };
+        if once.is_empty() {
+            return (judge(grants).decide(effect, meters, spend), grants.clone());
+        }
+        let mut wider = Grants::clone(grants);
+        once.iter().cloned().for_each(|grant| wider.add(grant));
+        let mut spent = meters.carried(grants, &wider, now);
+        let decided = judge(&wider).decide(effect, &mut spent, spend);
+        *meters = spent.carried(&wider, grants, now);
+        // A rule that holds this once has no place among those that hold.
+        let decided =
+            decided.map(|terms| Terms { rule: terms.rule.filter(|at| *at < grants.net.len()), ..terms });
+        (decided, Arc::new(wider))
     }
 
     fn policy(&self) -> MutexGuard<'_, Policy> {
@@ -162,15 +201,18 @@ impl Gate {
 
     fn record(&self, effect: &Effect<'_>, message: Option<&str>, denial: Option<&Denial>) -> u64 {
         let target = effect.target();
+        let grant = denial.and_then(|denial| denial.grant.as_ref()).filter(|it| it.len() <= GRANT_NAMED);
+        let reason = denial.filter(|_| grant.is_none()).map(|denial| shown(&denial.message, REASON_SHOWN));
         self.receipts.record(|number| {
             let receipt = Receipt {
                 number,
                 kind: effect.kind(),
-                target: shown(&target).to_owned(),
+                target: shown(&target, TARGET_SHOWN).to_owned(),
                 bytes: effect.bytes(),
                 message: message.map(str::to_owned),
                 denied: denial.map(|denial| denial.rule.name()),
-                grant: denial.and_then(|denial| denial.grant.as_deref()).map(|grant| shown(grant).to_owned()),
+                grant: grant.cloned(),
+                reason: reason.map(str::to_owned),
             };
             if let Some(listener) = &self.listener {
                 listener(&receipt);
@@ -181,8 +223,8 @@ impl Gate {
 }
 
 /// As much as a receipt keeps: an agent may write anything there.
-fn shown(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(TARGET_SHOWN)).unwrap_or_default()
+fn shown(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }
 
 impl fmt::Debug for Gate {
@@ -353,6 +395,28 @@ mod tests {
         let _ = gate.pass(Ask::Task, None);
         let _ = gate.pass(Ask::List, None);
         assert_eq!(*heard.lock().unwrap(), [(Kind::SetTask, None), (Kind::ListPeers, Some("peer"))]);
+    }
+
+    /// Cut it, and what is pasted grants something else.
+    #[test]
+    fn a_grant_stands_whole_in_a_receipt_or_a_reason_does() {
+        let gate = gate(&[], Limits::default());
+        for (peer, named) in [("x".repeat(1000), true), ("x".repeat(GRANT_NAMED), false)] {
+            let peer: &'static str = peer.leak();
+            let denial = gate.pass(Ask::Call(peer, None), None).unwrap_err();
+            let receipt = gate.receipts().latest().pop().unwrap();
+            assert_eq!(receipt.grant, denial.grant.filter(|_| named));
+            assert_eq!(receipt.reason.is_none(), named);
+            assert!(receipt.target.len() <= TARGET_SHOWN);
+            assert!(receipt.reason.is_none_or(|reason| reason.len() <= REASON_SHOWN));
+        }
+        let closed = Gate::closed();
+        let _ = closed.pass(Ask::List, None);
+        let receipt = closed.receipts().latest().pop().unwrap();
+        assert_eq!(
+            receipt.reason.as_deref(),
+            Some("peers.list is not possible before the agent has started")
+        );
     }
 
     #[test]

@@ -113,11 +113,7 @@ impl NetRule {
 
     /// The first part of the rule that a request does not fit; none if it is for it.
     pub(crate) fn misses(&self, target: &Target) -> Option<Part> {
-        let method = match &self.methods {
-            Methods::Read => matches!(target.method(), "GET" | "HEAD"),
-            Methods::Any => true,
-            Methods::These(methods) => methods.iter().any(|method| method == target.method()),
-        };
+        let method = self.methods.takes(target.method());
         // What differs least often last, so that the first miss is the one worth telling.
         if !self.host.matches(target.host()) {
             Some(Part::Host)
@@ -142,6 +138,44 @@ impl NetRule {
             _ if self.bounds.private => Reach::Any,
             _ => Reach::Public,
         }
+    }
+
+    /// Whether some of these rules let everything be requested that this one does. Says no in doubt, and does not look at
+    /// the bounds but for `private`.
+    ///
+    /// ```
+    /// use molecule_gate::NetRule;
+    ///
+    /// let wanted: NetRule = "GET,POST https://api.example.com/v1/chat".parse()?;
+    /// let rules = ["https://*.example.com".parse()?, "POST https://api.example.com/v1/**".parse()?];
+    /// assert!(wanted.is_covered_by(&rules));
+    /// assert!(!wanted.is_covered_by(&rules[..1]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn is_covered_by(&self, rules: &[NetRule]) -> bool {
+        let covers = |rule: &NetRule| {
+            rule.host.covers(&self.host)
+                && (rule.scheme, rule.port) == (self.scheme, self.port)
+                && (rule.bounds.private || !self.bounds.private)
+                && rule.path.covers(&self.path)
+        };
+        let rules: Vec<&NetRule> = rules.iter().filter(|rule| covers(rule)).collect();
+        let any = rules.iter().any(|rule| rule.methods == Methods::Any);
+        let takes = |method: &str| any || rules.iter().any(|rule| rule.methods.takes(method));
+        match &self.methods {
+            Methods::Read => takes("GET") && takes("HEAD"),
+            Methods::Any => any,
+            Methods::These(methods) => methods.iter().all(|method| takes(method)),
+        }
+    }
+
+    /// The host it is for, and the port where that is not the scheme's own, as in a URL. None where it is for several.
+    pub fn authority(&self) -> Option<String> {
+        let HostPattern::Exactly(host) = &self.host else { return None };
+        Some(match self.port == self.scheme.default_port() {
+            true => host.to_string(),
+            false => format!("{host}:{}", self.port),
+        })
     }
 
     pub(crate) fn bounds(&self) -> &Bounds {
@@ -182,7 +216,28 @@ impl Part {
     }
 }
 
+impl Methods {
+    fn takes(&self, method: &str) -> bool {
+        match self {
+            Methods::Read => matches!(method, "GET" | "HEAD"),
+            Methods::Any => true,
+            Methods::These(methods) => methods.iter().any(|known| known == method),
+        }
+    }
+}
+
 impl HostPattern {
+    /// Whether it matches all that the other one does.
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (_, HostPattern::Exactly(host)) => self.matches(host),
+            (HostPattern::Under(suffix), HostPattern::Under(other)) => {
+                other == suffix || self.matches(&Host::Name(other.clone()))
+            }
+            (HostPattern::Exactly(_), HostPattern::Under(_)) => false,
+        }
+    }
+
     fn matches(&self, host: &Host) -> bool {
         match (self, host) {
             (HostPattern::Exactly(only), host) => only == host,

@@ -88,6 +88,24 @@ impl PathPattern {
             }
         }
     }
+
+    /// Whether it matches every path that the other one does; no in doubt.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let (mut patterns, mut others) = (self.text.split('/'), other.text.split('/'));
+        loop {
+            match (patterns.next(), others.next()) {
+                (Some(REST), _) | (None, None) => return true,
+                (_, Some(REST)) => return false,
+                // Any but an empty one, which only an empty one matches.
+                (Some("*"), Some(other)) if !other.is_empty() => {}
+                (Some("*"), _) => return false,
+                (Some(pattern), Some(other)) if pattern == other => {}
+                (Some(pattern), Some(other))
+                    if !other.contains('*') && segment_matches(pattern.as_bytes(), other.as_bytes()) => {}
+                _ => return false,
+            }
+        }
+    }
 }
 
 impl fmt::Display for PathPattern {

@@ -21,8 +21,10 @@ pub struct Receipt {
     pub message: Option<String>,
     /// The rule that refused, if one did.
     pub denied: Option<&'static str>,
-    /// The grant that would allow it, where one can.
+    /// The grant that would allow it, where one can; whole, or not at all.
     pub grant: Option<String>,
+    /// What a person is told, where it was refused and no grant is named.
+    pub reason: Option<String>,
 }
 
 /// How many decisions of a kind there were.

@@ -11,10 +11,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use molecule_gate::{Act, Denial, Permit, Rule};
+use molecule_gate::{Act, Denial, Grant, Grants, Permit, Rule};
 use wasmtime::component::{Access, Accessor, HasSelf, Linker};
 
 use crate::agent::{Agent, Line, LineSource};
+use crate::appeal;
 use crate::bindings::molecule::agent as contract;
 use crate::bindings::molecule::agent::{log, messages, peers, time, types, workspace};
 use crate::guest::{Call, Guest, MAX_WAITING, caller};
@@ -68,8 +69,19 @@ impl Import {
     }
 
     fn pass<A: Act>(&self, act: A) -> Result<Permit<A>, Error> {
+        self.pass_once(act, &[])
+    }
+
+    /// As if these grants held as well.
+    fn pass_once<A: Act>(&self, act: A, once: &[Grant]) -> Result<Permit<A>, Error> {
         self.go_on()?;
-        self.agent.gate.pass(act, self.call.message.as_deref()).map_err(denied)
+        self.agent.gate.pass_once(act, self.call.message.as_deref(), once).map_err(denied)
+    }
+
+    /// The same for an import that can wait: somebody may be asked before it is denied.
+    async fn pass_or_appeal<A: Act>(&self, act: A) -> Result<Permit<A>, Error> {
+        self.go_on()?;
+        appeal::pass_or_appeal(&self.agent, &self.call, act).await.map_err(denied)
     }
 
     /// A call that was canceled begins nothing new, nor does one beside too many others.
@@ -146,7 +158,7 @@ impl messages::HostWithStore<Guest> for HasSelf<Guest> {
         let import = Import::enter_async(accessor)?;
         Ok(import
             .unless_canceled(async {
-                let permit = import.pass(Notify { content })?;
+                let permit = import.pass_or_appeal(Notify { content }).await?;
                 import.agent.services.notify(permit, &import.call).await
             })
             .await)
@@ -158,10 +170,12 @@ impl peers::HostWithStore<Guest> for HasSelf<Guest> {
         let import = Import::enter_async(accessor)?;
         Ok(import
             .unless_canceled(async {
-                let permit = import.pass(ListPeers)?;
+                let once = appeal::appeal(&import.agent, &import.call, &ListPeers.effect()).await;
+                let permit = import.pass_once(ListPeers, &once)?;
                 let mut peers = import.agent.services.list_peers(permit, &import.call).await?;
                 // What may not be called is not shown either.
-                let grants = import.agent.gate.grants();
+                let mut grants = Grants::clone(&import.agent.gate.grants());
+                once.into_iter().for_each(|grant| grants.add(grant));
                 peers.retain(|peer| grants.allow_peer(&peer.id, Some(&peer.name)));
                 Ok(peers)
             })
@@ -178,15 +192,21 @@ impl peers::HostWithStore<Guest> for HasSelf<Guest> {
         let timeout = options.timeout_ms.map_or(CALL_TIMEOUT, |ms| Duration::from_millis(ms.into()));
         Ok(import
             .unless_canceled(async {
+                let Import { agent, call, .. } = &import;
                 // Without any grant nothing is looked up: the denial names the peer as the agent wrote it.
-                let peer = if import.agent.gate.grants().peers.is_empty() {
-                    PeerRef { id: peer, name: None }
-                } else {
-                    import.agent.services.resolve_peer(&peer).await?
+                let known = !agent.gate.grants().peers.is_empty();
+                let peer = match known {
+                    true => agent.services.resolve_peer(&peer).await?,
+                    false => PeerRef { id: peer, name: None },
                 };
-                let act = CallPeer { peer, content, context_id: options.context_id, timeout };
-                let permit = import.pass(act)?;
-                import.agent.services.call_peer(permit, &import.call).await
+                let mut act = CallPeer { peer, content, context_id: options.context_id, timeout };
+                let appealed = appeal::appeal(agent, call, &act.effect());
+                let once = appealed.await;
+                if !known && (!once.is_empty() || agent.gate.allows(&act.effect())) {
+                    act.peer = agent.services.resolve_peer(&act.peer.id).await?;
+                }
+                let permit = import.pass_once(act, &once)?;
+                agent.services.call_peer(permit, call).await
             })
             .await)
     }

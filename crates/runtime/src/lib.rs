@@ -25,6 +25,7 @@
 mod actor;
 mod agent;
 mod aot;
+mod appeal;
 mod bindings;
 mod component;
 mod cpu;
@@ -46,6 +47,7 @@ pub mod wit;
 pub use actor::{Actor, ActorOptions, ActorState, Delivery, Restarts};
 pub use agent::{Agent, AgentEvent, Line, LineSource, Observer};
 pub use aot::AotStore;
+pub use appeal::Appeal;
 pub use component::{Component, LoadError};
 pub use death::{Cause, Death};
 pub use fetch::{

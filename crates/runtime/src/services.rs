@@ -1,8 +1,9 @@
 //! The world as an agent's imports reach it.
 
 use async_trait::async_trait;
-use molecule_gate::{Act, Effect, Permit, SecretName};
+use molecule_gate::{Act, Denial, Effect, Permit, SecretName};
 
+use crate::appeal::Appeal;
 use crate::fetch::{Fetch, FetchError, FetchResponse};
 use crate::guest::Call;
 use crate::wit::{Content, Error, Peer, PeerRef, Reply, bytes_of_content};
@@ -37,6 +38,17 @@ pub trait Services: Send + Sync + 'static {
 
     /// The value of a secret, for the agent itself.
     async fn reveal(&self, permit: Permit<Reveal>, call: &Call) -> Result<String, Error>;
+
+    /// Whether there is somebody who may allow what the grants do not. Where there is not, a denial is a denial at once.
+    fn hears_appeals(&self) -> bool {
+        false
+    }
+
+    /// Asks whether what is denied may be done all the same. Only about denials that name a grant, on behalf of imports
+    /// that can wait; dropped when the call is canceled.
+    async fn appeal(&self, _denial: &Denial, _call: &Call) -> Appeal {
+        Appeal::Denied
+    }
 }
 
 /// Writes to the user.

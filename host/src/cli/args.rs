@@ -110,6 +110,8 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) egress: EgressArgs,
     #[command(flatten)]
+    pub(super) prompt: PromptArgs,
+    #[command(flatten)]
     pub(super) state: StateArgs,
     #[command(flatten)]
     pub(super) watch: WatchArgs,
@@ -193,6 +195,7 @@ pub(super) struct WatchArgs {
 }
 
 /// What the agent may do. Nothing but to answer and to write to its own user, where nothing is said.
+// Of what a denial names, and what has one value, the last one counts: so it can be pasted behind all else.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Grants (nothing where nothing is said)")]
 pub(super) struct GrantArgs {
@@ -209,19 +212,29 @@ pub(super) struct GrantArgs {
     #[arg(long, value_name = "NAME")]
     pub(super) allow_reveal: Vec<SecretName>,
     /// Let it keep so much in a folder of its own
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", overrides_with = "allow_storage")]
     pub(super) allow_storage: Option<ByteSize>,
     /// Read further grants and limits from this file; what flags say goes before it
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
     /// Bytes of one message that the agent sends, at most 1048576 [default: 262144]
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=1_048_576), overrides_with = "max_message_bytes")]
     pub(super) max_message_bytes: Option<u32>,
     /// Messages of each kind that the agent sends in a minute [default: 120]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(1..),
+        overrides_with = "max_messages_per_minute"
+    )]
     pub(super) max_messages_per_minute: Option<u32>,
     /// HTTP requests that it makes in a minute [default: 600]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(1..),
+        overrides_with = "max_requests_per_minute"
+    )]
     pub(super) max_requests_per_minute: Option<u32>,
     /// HTTP requests that it makes at once [default: 32]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -232,6 +245,15 @@ pub(super) struct GrantArgs {
     /// Size of the body of a response, where its rule says nothing [default: 64MiB]
     #[arg(long, value_name = "SIZE")]
     pub(super) max_response: Option<ByteSize>,
+}
+
+/// Whether somebody is asked for more.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Grants (nothing where nothing is said)")]
+pub(super) struct PromptArgs {
+    /// Deny what is not granted, and ask nobody. Otherwise whoever is at the terminal is asked: once, always, or deny
+    #[arg(long)]
+    pub(super) no_prompt: bool,
 }
 
 /// How the agent is run.
@@ -341,6 +363,8 @@ pub(super) struct DevArgs {
     pub(super) grants: GrantArgs,
     #[command(flatten)]
     pub(super) egress: EgressArgs,
+    #[command(flatten)]
+    pub(super) prompt: PromptArgs,
     #[command(flatten)]
     pub(super) behaviour: BehaviourArgs,
     #[command(flatten)]

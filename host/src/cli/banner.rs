@@ -4,9 +4,8 @@ use std::fmt;
 use std::path::Path;
 
 use molecule_host::gate::Grants;
-use molecule_host::gate::quoted;
 use molecule_host::runtime::wit::Asks;
-use molecule_host::{AgentSpec, LoadedAgent};
+use molecule_host::{AgentSpec, Lack, LackKind, LoadedAgent};
 
 use super::escape::one_line;
 
@@ -14,6 +13,11 @@ use super::escape::one_line;
 const DIGEST: usize = 12;
 /// Characters of one text of the agent's.
 const TEXT: usize = 200;
+/// Characters of one thing that it asks for.
+const WANTED: usize = 60;
+/// Things that it asks for and does not have: rows of the table, and what stands in one line.
+const IN_A_TABLE: usize = 30;
+const IN_A_LINE: usize = 10;
 
 /// What is shown when an agent has been registered.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,7 +40,7 @@ impl Banner {
             ("platform", spec.platform_url.to_string()),
             ("may", granted(&spec.grants)),
         ];
-        rows.extend(asked(&card.asks, spec).into_iter().map(|line| ("asks for", line)));
+        rows.extend(lacks_table(&card.asks, spec).into_iter().map(|line| ("lacks", line)));
         rows.push((
             "listens",
             format!(
@@ -66,7 +70,7 @@ impl Banner {
             workspace = all("workspace"),
             platform = all("platform"),
             may = all("may"),
-            asks_for = all("asks for"),
+            lacks = all("lacks"),
             state = all("state"),
             "ready"
         );
@@ -104,40 +108,69 @@ fn granted(grants: &Grants) -> String {
     format!("answer, write to its own user, and call {peers}")
 }
 
-/// What an agent asks for that the one before it did not: whether it has that, and if not, what would give it.
-pub(super) fn asked_anew(before: &Asks, now: &Asks, spec: &AgentSpec) -> Vec<String> {
-    let known = asked(before, spec);
-    asked(now, spec).into_iter().filter(|line| !known.contains(line)).collect()
+/// What an agent asks for and does not have, and the one before it did not ask for: a line each.
+pub(super) fn lacks_anew(before: &Asks, now: &Asks, spec: &AgentSpec) -> Vec<String> {
+    let known = lacks(before, spec);
+    lacks(now, spec)
+        .into_iter()
+        .filter(|lack| !known.contains(lack))
+        .map(|[what, way]| format!("{what}: {way}"))
+        .collect()
 }
 
-/// What the agent asks for: whether it has that, and if not, what would give it.
-fn asked(asks: &Asks, spec: &AgentSpec) -> Vec<String> {
-    let mut lines = Vec::new();
-    for peer in &asks.peers {
-        let shown = one_line(peer, TEXT);
-        lines.push(match spec.grants.peers.iter().any(|grant| grant.matches(peer, Some(peer))) {
-            true => format!("the peer {shown}: granted"),
-            false => format!("the peer {shown}: not granted; --allow-peer {} grants it", quoted(&shown)),
-        });
+/// What an agent asks for and does not have, on one line; none where there is no such thing.
+pub(super) fn lacks_line(asks: &Asks, spec: &AgentSpec) -> Option<String> {
+    let lacks = lacks(asks, spec);
+    let (shown, more) = lacks.split_at(lacks.len().min(IN_A_LINE));
+    let mut all: Vec<String> = shown.iter().map(|[what, way]| format!("{what}: {way}")).collect();
+    if !more.is_empty() {
+        all.push(format!("and {} more", more.len()));
     }
-    let unknown =
-        [("the network rule", &asks.hosts), ("the secret", &asks.secrets), ("the plugin", &asks.plugins)];
-    for (what, names) in unknown {
-        for name in names {
-            lines.push(format!(
-                "{what} {}: not granted; this version of the host cannot",
-                one_line(name, TEXT)
-            ));
-        }
-    }
-    if let Some(asked) = asks.concurrency.and_then(|it| usize::try_from(it).ok()).filter(|it| *it > 1) {
-        let given = spec.concurrency.unwrap_or(asked.min(AgentSpec::MAX_ASKED_CONCURRENCY));
-        lines.push(match given >= asked {
-            true => format!("{asked} messages at once: granted"),
-            false => format!("{asked} messages at once: {given} granted; --concurrency {asked} grants all"),
-        });
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// What an agent asks for and does not have, in columns; of many things the first ones.
+fn lacks_table(asks: &Asks, spec: &AgentSpec) -> Vec<String> {
+    let lacks = lacks(asks, spec);
+    let (shown, more) = lacks.split_at(lacks.len().min(IN_A_TABLE));
+    let width = shown.iter().map(|[what, _]| what.chars().count()).max().unwrap_or_default();
+    let mut lines: Vec<String> = shown.iter().map(|[what, way]| format!("{what:width$}  {way}")).collect();
+    if !more.is_empty() {
+        lines.push(format!("and {} more", more.len()));
     }
     lines
+}
+
+/// What an agent asks for and does not have, and what would give it: a stranger's words, fit for a terminal.
+fn lacks(asks: &Asks, spec: &AgentSpec) -> Vec<[String; 2]> {
+    let mut rows: Vec<[String; 2]> = Lack::all(asks, &spec.grants).iter().map(row).collect();
+    let asked = asks.concurrency.and_then(|it| usize::try_from(it).ok());
+    if let Some(asked) = asked {
+        let given = spec.concurrency.unwrap_or(asked.min(AgentSpec::MAX_ASKED_CONCURRENCY)).max(1);
+        if given < asked {
+            rows.push([format!("{asked} messages at once"), format!("--concurrency {asked} (has {given})")]);
+        }
+    }
+    rows
+}
+
+fn row(lack: &Lack) -> [String; 2] {
+    let kind = match lack.kind {
+        LackKind::Requests => "requests to",
+        LackKind::Secret => "the secret",
+        LackKind::Peer => "the peer",
+        LackKind::Plugin => "the plugin",
+    };
+    // One that is cut is of no use, and may be harm: it would grant something else.
+    let way = match (&lack.grant, lack.kind) {
+        (Some(grant), _) if grant.chars().count() > TEXT => {
+            "what would give it is too long to be shown".to_owned()
+        }
+        (Some(grant), _) => one_line(grant, TEXT),
+        (None, LackKind::Plugin) => "this version of the host has none".to_owned(),
+        (None, _) => "no grant gives that".to_owned(),
+    };
+    [format!("{kind} {}", one_line(&lack.wanted, WANTED)), way]
 }
 
 #[cfg(test)]
@@ -163,43 +196,58 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_and_not_granted_names_the_flag_that_grants_it() {
+    fn what_is_asked_for_and_not_granted_stands_in_one_table_with_the_flag_that_grants_it() {
         let mut spec = spec();
         spec.grants.peers.push("bob".parse().unwrap());
         let asks = Asks {
             peers: ["bob", "*", "my peer"].map(String::from).into(),
-            hosts: vec!["POST https://api.example/**".into()],
-            secrets: vec!["KEY\u{1b}[2J".into()],
+            hosts: vec!["POST https://api.example/**".into(), "a\n b\u{1b}[2J".into()],
+            secrets: vec!["KEY".into()],
+            plugins: vec!["x".repeat(1000)],
             concurrency: Some(40),
             ..asks()
         };
+        let wanted = "requests to POST https://api.example/**".len();
+        let plugin = format!("the plugin {}…", "x".repeat(WANTED));
+        let width = plugin.chars().count();
+        assert!(wanted < width);
+        let rows = [
+            ("requests to POST https://api.example/**", "--allow-net 'POST https://api.example'"),
+            (r"requests to a b\u{1b}[2J", "no grant gives that"),
+            ("the secret KEY", "--allow-secret KEY@api.example"),
+            ("the peer *", "--allow-peer '*'"),
+            ("the peer my peer", "--allow-peer 'my peer'"),
+            (plugin.as_str(), "this version of the host has none"),
+            ("40 messages at once", "--concurrency 40 (has 16)"),
+        ];
+        assert_eq!(lacks_table(&asks, &spec), rows.map(|(what, way)| format!("{what:width$}  {way}")));
         assert_eq!(
-            asked(&asks, &spec),
-            [
-                "the peer bob: granted",
-                "the peer *: not granted; --allow-peer '*' grants it",
-                "the peer my peer: not granted; --allow-peer 'my peer' grants it",
-                "the network rule POST https://api.example/**: not granted; this version of the host cannot",
-                r"the secret KEY\u{1b}[2J: not granted; this version of the host cannot",
-                "40 messages at once: 16 granted; --concurrency 40 grants all",
-            ]
+            lacks_line(&asks, &spec).unwrap(),
+            rows.map(|(what, way)| format!("{what}: {way}")).join("; ")
         );
-        spec.concurrency = Some(40);
-        spec.grants.peers = vec!["*".parse().unwrap()];
-        assert!(asked(&asks, &spec).iter().filter(|line| line.ends_with(": granted")).count() == 4);
-        assert!(asked(&super::tests::asks(), &spec).is_empty());
+        assert!(lacks_table(&super::tests::asks(), &spec).is_empty());
+        assert_eq!(lacks_line(&super::tests::asks(), &spec), None);
     }
 
     #[test]
-    fn of_a_newer_version_only_what_it_asks_for_beside_is_said() {
+    fn a_card_that_asks_for_everything_fills_no_screen() {
+        let peers = (0..1000).map(|peer| format!("peer-{peer}")).collect();
+        let asks = Asks { peers, hosts: vec![format!("https://a.example/{}", "x".repeat(5000))], ..asks() };
+        let table = lacks_table(&asks, &spec());
+        assert_eq!(table.len(), IN_A_TABLE + 1);
+        assert!(table[0].ends_with("what would give it is too long to be shown"), "{}", table[0]);
+        assert_eq!(table[IN_A_TABLE], "and 971 more");
+        assert!(table.iter().all(|line| line.chars().count() < WANTED + TEXT + 20));
+        assert!(lacks_line(&asks, &spec()).unwrap().ends_with("; and 991 more"));
+    }
+
+    #[test]
+    fn of_a_newer_version_only_what_it_lacks_beside_is_said() {
         let spec = spec();
         let before = Asks { peers: vec!["bob".into()], ..asks() };
         let now = Asks { peers: vec!["bob".into(), "eve".into()], concurrency: Some(2), ..asks() };
-        assert_eq!(
-            asked_anew(&before, &now, &spec),
-            ["the peer eve: not granted; --allow-peer eve grants it", "2 messages at once: granted"]
-        );
-        assert!(asked_anew(&now, &before, &spec).is_empty());
+        assert_eq!(lacks_anew(&before, &now, &spec), ["the peer eve: --allow-peer eve"]);
+        assert!(lacks_anew(&now, &before, &spec).is_empty());
     }
 
     #[test]
@@ -213,10 +261,10 @@ mod tests {
     #[test]
     fn rows_are_aligned_and_a_label_stands_once() {
         let row = |label, text: &str| (label, text.to_owned());
-        let banner = Banner { rows: vec![row("agent", "echo"), row("asks for", "a"), row("asks for", "b")] };
+        let banner = Banner { rows: vec![row("agent", "echo"), row("lacks", "a"), row("lacks", "b")] };
         assert_eq!(
             banner.with([row("page", "http://p")]).to_string(),
-            "  agent      echo\n  asks for   a\n             b\n  page       http://p\n"
+            "  agent      echo\n  lacks      a\n             b\n  page       http://p\n"
         );
     }
 }

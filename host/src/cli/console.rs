@@ -9,6 +9,7 @@ use super::banner::Banner;
 use super::build::Talk;
 use super::escape::{escape, escape_json, one_line};
 use super::failure::Failure;
+use super::screen;
 
 /// The two streams of this program, as the flags want them used.
 #[derive(Debug, Clone, Copy)]
@@ -40,8 +41,13 @@ impl Console {
     /// When nobody reads it.
     pub(super) fn answer(self, text: &str) -> Result<(), Failure> {
         let text = if self.watched { escape(text) } else { text.into() };
-        let mut stdout = io::stdout().lock();
-        writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(Failure::Output)
+        let print = || {
+            let mut stdout = io::stdout().lock();
+            writeln!(stdout, "{text}").and_then(|()| stdout.flush())
+        };
+        // Into a pipe it is no matter of the terminal's.
+        let printed = if self.watched { screen::above(print) } else { print() };
+        printed.map_err(Failure::Output)
     }
 
     /// Prints one JSON object on a line of its own.
@@ -79,5 +85,5 @@ impl Console {
 
 /// Writes to standard error. Where nobody reads it, there is nobody to tell.
 fn note(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let _ = screen::Stderr.write_all(text.as_bytes());
 }

@@ -43,6 +43,7 @@ use super::failure::Failure;
 use super::limits::{LimitArgs, limits};
 use super::load::load;
 use super::policy;
+use super::prompt::{Desk, Person, PromptSettings};
 use super::report;
 use super::run::{finish, stop};
 use super::settings::{self, UsageError};
@@ -70,6 +71,7 @@ pub(super) struct DevSettings {
     name: Option<String>,
     grants: Grants,
     egress: EgressSettings,
+    prompt: PromptSettings,
     behaviour: BehaviourArgs,
     limits: LimitArgs,
 }
@@ -96,9 +98,10 @@ impl DevSettings {
             local,
             mut grants,
             egress,
+            prompt,
             behaviour,
             mut limits,
-            output: _,
+            output,
         } = args;
         let wrong = |text: &str| Err(UsageError(text.to_owned()));
         let Some(path) = path else {
@@ -113,7 +116,9 @@ impl DevSettings {
             true => Patience::Once(conversation.timeout.unwrap_or(PATIENCE)),
             false => Patience::Endless,
         };
+        let kept_in = grants.policy.clone();
         policy::apply(&mut grants, &mut limits)?;
+        let prompt = PromptSettings::new(prompt.no_prompt, &output, kept_in, None);
         Ok(Self {
             path,
             package,
@@ -126,6 +131,7 @@ impl DevSettings {
             name: local.agent_name,
             grants: settings::granted(grants),
             egress: settings::egress(egress)?,
+            prompt,
             behaviour,
             limits,
         })
@@ -199,12 +205,15 @@ impl Scene<'_> {
         let workspace = signals.or_stop(home.workspace(user, &label)).await?;
         let answer = move |text: &str| console.answer(text);
         let conversation = Conversation::new(user, workspace, settings.patience, Box::new(answer)).await?;
-        let input = Input::new(settings.say, settings.patience);
+        let desk = Desk::default();
+        let input = Input::new(settings.say, settings.patience, &desk);
+        let person = if input.is_typed() { Person::Desk(desk) } else { Person::Terminal };
         let recipe = Recipe {
             platform: user.platform().clone(),
             workspace,
             name: settings.name,
             grants: settings.grants,
+            prompt: settings.prompt.prompt(person),
             behaviour: settings.behaviour,
             limits: settings.limits,
             events: Events::new(EVENTS),
@@ -371,6 +380,7 @@ mod tests {
             workspace: WorkspaceId::random(),
             name: None,
             grants: settings.grants,
+            prompt: None,
             behaviour: settings.behaviour,
             limits: settings.limits,
             events: Events::new(1),

@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::format::Lines;
 use super::args::{LogFormat, OutputArgs};
+use super::screen::Stderr;
 use super::settings::{Environment, UsageError};
 
 /// The variable with a filter that goes before `-v` and `-q`.
@@ -34,7 +35,7 @@ pub(super) fn start(output: &OutputArgs, environment: &Environment) -> Result<Wo
         LogFormat::Json => Lines::json(),
     };
     let filter = filter(output, environment)?;
-    let (writer, written) = tracing_appender::non_blocking(io::stderr());
+    let (writer, written) = tracing_appender::non_blocking(Stderr);
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(terminal && environment.text("NO_COLOR").is_ok_and(|it| it.is_none()))

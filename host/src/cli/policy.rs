@@ -50,7 +50,8 @@ impl PolicyFile {
         Ok(Self::parse(Page { path, text: &text }))
     }
 
-    fn parse(page: Page<'_>) -> Result<Self, Vec<Wrong>> {
+    /// The same of a text that has been read.
+    pub(super) fn parse(page: Page<'_>) -> Result<Self, Vec<Wrong>> {
         let flags = Flags::new(PolicyKeys::command(), &["policy"], ADVICE);
         let (document, mut wrongs) = page.parse();
         let mut words = Vec::new();
@@ -77,7 +78,7 @@ impl PolicyFile {
     }
 
     /// What it grants, alone.
-    fn grants(&self) -> Result<Grants, UsageError> {
+    pub(super) fn grants(&self) -> Result<Grants, UsageError> {
         let (mut grants, mut limits) = Default::default();
         self.put_into(&mut grants, &mut limits)?;
         Ok(settings::granted(grants))

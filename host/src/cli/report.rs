@@ -152,10 +152,11 @@ fn line_of(event: &Event) -> Line {
         Event::DeadLetter { id, reason, .. } => {
             Line::host(Level::ERROR, format!("message {id} was given up: {reason}"))
         }
-        Event::Denied { effect, target, rule, grant, message, times, .. } => {
+        Event::Denied { effect, target, rule, grant, reason, message, times, .. } => {
             let often = if *times > 1 { format!(", {times} times") } else { String::new() };
             let message = message.as_ref().map(|id| format!(" for message {id}")).unwrap_or_default();
-            let way = grant.as_ref().map(|grant| format!("; {grant} allows it")).unwrap_or_default();
+            let way = grant.as_ref().map(|grant| format!("; {grant} allows it"));
+            let way = way.or_else(|| reason.as_ref().map(|reason| format!("; {reason}"))).unwrap_or_default();
             let effect = effect.name();
             Line::host(Level::WARN, format!("denied: {effect} {target}{message}{often} (rule {rule}){way}"))
         }

@@ -12,6 +12,7 @@ use super::failure::{Exit, Failure, of_end};
 use super::files;
 use super::load::load;
 use super::metrics;
+use super::prompt::Person;
 use super::report::{self, Who};
 use super::service::Service;
 use super::settings::{Repolicy, RunSettings};
@@ -30,7 +31,8 @@ pub(super) async fn run(
     signals: Signals,
     service: Service,
 ) -> Result<(), Failure> {
-    let RunSettings { component, state_dir, stack_bytes, egress, metrics, spec, policy } = settings;
+    let RunSettings { component, state_dir, stack_bytes, egress, metrics, mut spec, policy, prompt } =
+        settings;
     let mut hangups = hangups().map_err(Failure::System)?;
     files::raise(1);
     let builder = Host::builder().state_dir(&state_dir).egress(egress);
@@ -48,6 +50,9 @@ pub(super) async fn run(
     let recent = board.put(&label, ONLY, workspace, agent.component.digest());
     let _control = control::serve(&state_dir, board.clone());
     let _metrics = metrics::serve(metrics, board.clone()).await?;
+    if let Some(prompt) = prompt.prompt(Person::Terminal) {
+        spec.appeals = Some(prompt);
+    }
     let log = tokio::spawn(report::follow(spec.events.subscribe(), Who::only(), Some(recent)));
     let running = match signals.or_stop(host.start(&agent, spec)).await {
         Ok(running) => running,
@@ -67,7 +72,7 @@ pub(super) async fn run(
                 service.stopping();
                 break stop(&running, grace).await;
             }
-            Some(()) = hangups.recv() => look_again(&running, &policy),
+            Some(()) = hangups.recv() => look_again(&running, policy.as_ref()),
         }
     };
     drop(running);
@@ -75,12 +80,14 @@ pub(super) async fn run(
     finish(ended)
 }
 
-/// Reads the policy file again, and has the secrets pulled.
-fn look_again(running: &Running, policy: &Repolicy) {
+/// Has the secrets pulled, and reads the policy file again, if there is one.
+fn look_again(running: &Running, policy: Option<&Repolicy>) {
     running.pull_secrets();
+    tracing::info!("secrets are pulled again");
+    let Some(policy) = policy else { return };
     match policy.read().map(|grants| running.set_grants(grants)) {
-        Ok(true) => tracing::info!("other grants hold from now on"),
-        Ok(false) => tracing::info!("the grants are the same as before; secrets are pulled again"),
+        Ok(true) => tracing::info!("the policy has changed; its grants hold from now on"),
+        Ok(false) => tracing::info!("the policy is the same as before"),
         Err(error) => tracing::error!("the grants stay as they are: {error}"),
     }
 }

@@ -16,6 +16,7 @@ use super::args::{
     AgentArgs, BehaviourArgs, EgressArgs, GrantArgs, IdentityArgs, PlatformArgs, RunArgs, StateArgs,
 };
 use super::limits::{LimitArgs, limit};
+use super::prompt::PromptSettings;
 use super::{policy, values};
 
 /// The environment, as far as it matters here: an empty variable counts as none.
@@ -80,7 +81,8 @@ pub(super) struct RunSettings {
     pub(super) egress: EgressSettings,
     pub(super) metrics: Option<SocketAddr>,
     pub(super) spec: AgentSpec,
-    pub(super) policy: Repolicy,
+    pub(super) policy: Option<Repolicy>,
+    pub(super) prompt: PromptSettings,
 }
 
 /// What flags grant, and the policy file behind them, which may say something else by now.
@@ -105,17 +107,20 @@ impl RunSettings {
     /// # Errors
     /// What is missing, by flag and by variable, and what makes no sense.
     pub(super) fn new(args: RunArgs, environment: &Environment) -> Result<Self, UsageError> {
-        let RunArgs { component, mut agent, egress: way_out, state, watch, output: _ } = args;
+        let RunArgs { component, mut agent, egress: way_out, prompt, state, watch, output } = args;
         let component = component.ok_or_else(|| {
             UsageError("no agent is named; give its component, as in: molecule-host agent.wasm".to_owned())
         })?;
-        let repolicy = Repolicy(agent.grants.clone());
+        let repolicy = agent.grants.policy.is_some().then(|| Repolicy(agent.grants.clone()));
+        let file = agent.grants.policy.clone();
         policy::apply(&mut agent.grants, &mut agent.limits)?;
         let stack_bytes = agent.limits.max_stack;
         let spec = spec(agent, environment)?;
+        let prompt = PromptSettings::new(prompt.no_prompt, &output, file, Some(&spec.token));
         let state_dir = state_dir(state, environment)?;
         let egress = egress(way_out)?;
-        Ok(Self { component, state_dir, stack_bytes, egress, metrics: watch.metrics, spec, policy: repolicy })
+        let metrics = watch.metrics;
+        Ok(Self { component, state_dir, stack_bytes, egress, metrics, spec, policy: repolicy, prompt })
     }
 }
 

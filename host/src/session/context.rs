@@ -11,6 +11,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::appeals::Hearings;
 use super::decisions;
 use super::denials::Denials;
 use super::directory::Directory;
@@ -53,6 +54,8 @@ impl Mode {
 /// What the loops of one workspace share.
 pub(super) struct Context {
     pub(super) spec: AgentSpec,
+    /// Under which it is registered.
+    pub(super) name: String,
     pub(super) client: Client,
     pub(super) state: Arc<dyn State>,
     pub(super) clock: Arc<dyn Clock>,
@@ -63,6 +66,7 @@ pub(super) struct Context {
     pub(super) secrets: Arc<Secrets>,
     pub(super) outlet: Outlet,
     pub(super) denials: Denials,
+    pub(super) hearings: Hearings,
     pub(super) vitals: Vitals,
     pub(super) tally: Tally,
     pub(super) directory: Directory,

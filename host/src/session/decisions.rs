@@ -92,6 +92,7 @@ mod tests {
             message: None,
             denied,
             grant: denied.map(|_| "--allow-peer bob".to_owned()),
+            reason: None,
         };
         let receipts =
             [receipt(1, "bob", Some("peer")), receipt(2, "eve", None), receipt(3, "bob", Some("peer"))];

@@ -31,6 +31,7 @@ struct Recent {
     target: String,
     rule: &'static str,
     grant: Option<String>,
+    reason: Option<String>,
     message: Option<String>,
     times: u64,
 }
@@ -55,6 +56,7 @@ impl Denials {
             target: target.to_owned(),
             rule,
             grant: receipt.grant.clone().filter(|_| !crowded),
+            reason: receipt.reason.clone().filter(|_| !crowded),
             message: receipt.message.clone(),
             times: 1,
         };
@@ -98,6 +100,7 @@ impl Recent {
             target: self.target.clone(),
             rule: self.rule,
             grant: self.grant.clone(),
+            reason: self.reason.clone(),
             message: self.message.clone(),
             times: self.times,
         }
@@ -130,6 +133,7 @@ mod tests {
             message: Some(message.to_owned()),
             denied: Some("peer"),
             grant: Some(format!("--allow-peer {target}")),
+            reason: None,
         }
     }
 

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use molecule_gate::Grant;
+
 use super::context::Context;
 use crate::events::Event;
 use crate::platform::{PlatformError, PlatformFault};
@@ -48,4 +50,24 @@ pub(super) async fn pull(context: &Context, troubled: bool) -> bool {
         }
     }
     failed
+}
+
+/// Pulls those of the platform where one of these grants is for a secret that has no value yet: before there was a grant
+/// none was asked for.
+pub(super) async fn pull_for(context: &Context, grants: &[Grant]) {
+    let wanted = |grant: &Grant| match grant {
+        Grant::Secret(secret) => !context.secrets.holds(secret.name()),
+        Grant::Reveal(name) => !context.secrets.holds(name),
+        _ => false,
+    };
+    if !grants.iter().any(wanted) {
+        return;
+    }
+    match context.client.secrets().await {
+        Ok(secrets) => context.secrets.pulled(secrets),
+        Err(PlatformError { fault: PlatformFault::RouteMissing, .. }) => {}
+        Err(error) => context.say(Event::Trouble(format!(
+            "the secrets of the workspace could not be read: {error} (the agent goes on without)"
+        ))),
+    }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use molecule_gate::{Permit, SecretName};
+use molecule_gate::{Denial, Permit, SecretName};
 use molecule_protocol::proxy::ProxyAnswer;
 use molecule_protocol::{Delivery, Json, Message, Part, PeerId, Role};
 use molecule_runtime::wit::{
     Content, Error, Failure, FileSource, PartContent, Peer, PeerRef, RemoteError, Reply, Sent,
 };
 use molecule_runtime::{
-    Call, CallPeer, Fetch, FetchError, FetchResponse, ListPeers, Notify, Reveal, Services, SetTask,
+    Appeal, Call, CallPeer, Fetch, FetchError, FetchResponse, ListPeers, Notify, Reveal, Services, SetTask,
 };
 use molecule_store::state::{NewSend, Settlement};
 use tokio::runtime::Handle;
@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::appeals::Hearings;
 use super::context::Context;
 use super::errors;
 use super::inbox;
@@ -118,6 +119,16 @@ impl Services for WorkspaceServices {
 
     async fn reveal(&self, permit: Permit<Reveal>, _call: &Call) -> Result<String, Error> {
         self.context.secrets.reveal(permit)
+    }
+
+    fn hears_appeals(&self) -> bool {
+        self.context.spec.appeals.is_some()
+    }
+
+    async fn appeal(&self, denial: &Denial, _call: &Call) -> Appeal {
+        let Some(appeals) = self.context.spec.appeals.clone() else { return Appeal::Denied };
+        let hearing = self.threads.spawn(Hearings::hear(self.context.clone(), appeals, denial.clone()));
+        AbortOnDropHandle::new(hearing).await.unwrap_or(Appeal::Denied)
     }
 }
 

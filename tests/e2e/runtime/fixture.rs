@@ -10,15 +10,15 @@ use bytes::Bytes;
 use futures::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use molecule_gate::{Gate, Grants, Permit, SecretName};
+use molecule_gate::{Denial, Gate, Grants, Permit, SecretName};
 use molecule_runtime::wit::{
     Content, Error, Identity, Level, Message, Outcome, Part, PartContent, Peer, PeerRef, Reply, Sender,
     StartReason,
 };
 use molecule_runtime::{
-    Actor, ActorOptions, Agent, AgentEvent, AotStore, Call, CallPeer, Component, Delivery, Fetch, FetchError,
-    FetchParts, FetchResponse, Line, LineSource, ListPeers, Notify, Observer, Payload, Restarts, Reveal,
-    Runtime, Services, SetTask, Storage,
+    Actor, ActorOptions, Agent, AgentEvent, AotStore, Appeal, Call, CallPeer, Component, Delivery, Fetch,
+    FetchError, FetchParts, FetchResponse, Line, LineSource, ListPeers, Notify, Observer, Payload, Restarts,
+    Reveal, Runtime, Services, SetTask, Storage,
 };
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -58,6 +58,7 @@ pub(super) struct Setup {
     reason: StartReason,
     storage: Option<Storage>,
     holds: bool,
+    appeal: Option<Appeal>,
 }
 
 /// An agent of this guest, with nothing granted, which restarts at once when it dies.
@@ -71,6 +72,7 @@ pub(super) fn agent(guest: &'static str) -> Setup {
         reason: StartReason::FirstStart,
         storage: None,
         holds: false,
+        appeal: None,
     }
 }
 
@@ -120,6 +122,11 @@ impl Setup {
         Self { holds: true, ..self }
     }
 
+    /// Somebody hears its appeals, and rules so.
+    pub(super) fn appealing(self, appeal: Appeal) -> Self {
+        Self { appeal: Some(appeal), ..self }
+    }
+
     /// Starts it, and waits until it has started.
     pub(super) async fn start(self) -> Running {
         let mut running = self.spawn().await;
@@ -145,7 +152,7 @@ impl Setup {
             instructions: Some("Be brief.".to_owned()),
             gate: gate.clone(),
             storage: self.storage,
-            services: Arc::new(Desk { ask, holds: self.holds }),
+            services: Arc::new(Desk { ask, holds: self.holds, appeal: self.appeal }),
             observer: Arc::new(Ear { lines: tell_line, events: tell_event }),
         };
         let actor = Actor::spawn(runtime, component, Arc::new(agent), self.reason, self.options);
@@ -290,12 +297,15 @@ pub(super) enum What {
     /// The method, the URL, and the body where there is one.
     Fetch(String),
     Reveal(String),
+    /// The grants that would allow what was denied.
+    Appeal(String),
 }
 
 /// Services that tell the test of every request, and do what every test expects.
 struct Desk {
     ask: mpsc::UnboundedSender<Asked>,
     holds: bool,
+    appeal: Option<Appeal>,
 }
 
 impl Desk {
@@ -371,6 +381,15 @@ impl Services for Desk {
         let name = permit.into_act().name.to_string();
         self.ask(What::Reveal(name.clone()), call).await;
         Ok(format!("value of {name}"))
+    }
+
+    fn hears_appeals(&self) -> bool {
+        self.appeal.is_some()
+    }
+
+    async fn appeal(&self, denial: &Denial, call: &Call) -> Appeal {
+        self.ask(What::Appeal(denial.grant.clone().unwrap_or_default()), call).await;
+        self.appeal.expect("nobody hears appeals")
     }
 }
 

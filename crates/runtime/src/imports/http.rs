@@ -105,7 +105,7 @@ impl http::HostWithStore<Guest> for HasSelf<Guest> {
             .unless_canceled(async {
                 let Request { method, url, headers, timeouts } = request;
                 let fetch = Fetch::new(&method, &url, headers, payload, times(timeouts))?;
-                let permit = import.pass(fetch)?;
+                let permit = import.pass_or_appeal(fetch).await?;
                 Ok(import.agent.services.fetch(permit, &import.call).await?)
             })
             .await;

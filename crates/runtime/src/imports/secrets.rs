@@ -26,7 +26,7 @@ impl secrets::HostWithStore<Guest> for HasSelf<Guest> {
             .unless_canceled(async {
                 let name =
                     name.parse().map_err(|error: InvalidSecretName| Error::Invalid(error.to_string()))?;
-                let permit = import.pass(Reveal { name })?;
+                let permit = import.pass_or_appeal(Reveal { name }).await?;
                 import.agent.services.reveal(permit, &import.call).await
             })
             .await)

@@ -14,6 +14,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, WasiHtt
 
 use super::wasi;
 use crate::agent::Agent;
+use crate::appeal::pass_or_appeal;
 use crate::fetch::{Bound, Fetch, FetchBody, FetchError, FetchResponse, Payload, Phase, Times, TlsFault};
 use crate::guest::{Call, Guest, caller};
 use crate::wit::Sent;
@@ -98,11 +99,14 @@ async fn send(
     };
     let headers = head.headers.iter().map(|(name, value)| (name, value.as_bytes()));
     let fetch = Fetch::new(head.method.as_str(), &head.uri.to_string(), headers, payload, times)?;
-    let permit = agent.gate.pass(fetch, call.message.as_deref()).map_err(FetchError::Denied)?;
+    let response = async {
+        let permit = pass_or_appeal(agent, call, fetch).await.map_err(FetchError::Denied)?;
+        agent.services.fetch(permit, call).await
+    };
     tokio::select! {
         biased;
         () = call.canceled.cancelled() => Err(FetchError::Canceled(Sent::Maybe)),
-        response = agent.services.fetch(permit, call) => response,
+        response = response => response,
     }
 }
 

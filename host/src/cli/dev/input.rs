@@ -1,11 +1,12 @@
 //! What the user has to say: by flags, or at the terminal.
 
 use std::collections::VecDeque;
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, BufRead};
 
 use tokio::sync::mpsc;
 
 use super::conversation::Patience;
+use crate::cli::prompt::{Desk, is_at_the_terminal};
 
 /// Where texts for the agent come from.
 #[derive(Debug)]
@@ -22,10 +23,11 @@ pub(super) enum Input {
 }
 
 impl Input {
-    /// What was given; and where nothing was, what is typed, if somebody is there to type.
-    pub(super) fn new(say: Vec<String>, patience: Patience) -> Self {
-        match say.is_empty() && is_typed_at() {
-            true => Self::Typed(lines_of_stdin()),
+    /// What was given; and where nothing was, what is typed, if somebody is there to type. A line that is typed while a
+    /// question is open at the desk answers that.
+    pub(super) fn new(say: Vec<String>, patience: Patience, desk: &Desk) -> Self {
+        match say.is_empty() && is_at_the_terminal() {
+            true => Self::Typed(lines_of_stdin(desk.clone())),
             false => Self::Given { left: say.into(), ends: patience != Patience::Endless },
         }
     }
@@ -47,18 +49,12 @@ impl Input {
     }
 }
 
-/// Whether standard input is a terminal, and ours to read: reading it from the background would stop the process.
-fn is_typed_at() -> bool {
-    let stdin = io::stdin();
-    stdin.is_terminal()
-        && rustix::termios::tcgetpgrp(&stdin).is_ok_and(|group| group == rustix::process::getpgrp())
-}
-
 /// Reads on a thread of its own, which ends with the process: a read from a terminal cannot be called off.
-fn lines_of_stdin() -> mpsc::Receiver<String> {
+fn lines_of_stdin(desk: Desk) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(1);
     std::thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
+            let Some(line) = desk.offer(line) else { continue };
             if !line.trim().is_empty() && sender.blocking_send(line).is_err() {
                 return;
             }

@@ -18,7 +18,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::recipe::Recipe;
 use super::user::User;
 use super::workshop::{Made, Trouble};
-use crate::cli::banner::asked_anew;
+use crate::cli::banner::lacks_anew;
 use crate::cli::board::{Board, Stage};
 use crate::cli::escape::one_line;
 use crate::cli::failure::{Failure, end_line};
@@ -129,7 +129,7 @@ impl<'a> Lives<'a> {
             return Ok(());
         }
         let spec = self.recipe.spec();
-        let anew = asked_anew(&self.current.card.asks, &agent.card.asks, &spec);
+        let anew = lacks_anew(&self.current.card.asks, &agent.card.asks, &spec);
         let before = std::mem::replace(&mut self.current, agent);
         let begins = if self.running.is_some() { "upgraded" } else { "started" };
         tracing::info!("{how}; swapping");
@@ -143,7 +143,7 @@ impl<'a> Lives<'a> {
         self.well(how).await;
         tracing::info!("{begins}: {}", self.who());
         for line in anew {
-            tracing::info!("it asks for {line}");
+            tracing::info!("it lacks {line}");
         }
         Ok(())
     }

@@ -1,14 +1,16 @@
 //! How the agent is run, whichever version of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use molecule_host::gate::Grants;
 use molecule_host::token::TokenInputs;
-use molecule_host::{AgentSpec, Events};
+use molecule_host::{AgentSpec, Appeals, Events};
 use molecule_protocol::{PlatformUrl, WorkspaceId};
 
 use crate::cli::args::BehaviourArgs;
 use crate::cli::limits::{LimitArgs, limit};
+use crate::cli::prompt::Prompt;
 use crate::cli::settings;
 
 /// How long what is in hand may still take where nothing is said. An author waits for it, each time he saves a file.
@@ -21,6 +23,8 @@ pub(super) struct Recipe {
     pub(super) workspace: WorkspaceId,
     pub(super) name: Option<String>,
     pub(super) grants: Grants,
+    /// Whoever is asked for more, and what he allowed the versions before.
+    pub(super) prompt: Option<Arc<Prompt>>,
     pub(super) behaviour: BehaviourArgs,
     pub(super) limits: LimitArgs,
     /// Where all of them tell what happens to them.
@@ -34,6 +38,10 @@ impl Recipe {
         spec.token = TokenInputs::default();
         spec.name.clone_from(&self.name);
         spec.grants = self.grants.clone();
+        if let Some(prompt) = &self.prompt {
+            prompt.add_to(&mut spec.grants);
+        }
+        spec.appeals = self.prompt.clone().map(|prompt| prompt as Arc<dyn Appeals>);
         spec.intervals = settings::LOCAL;
         spec.shutdown_grace = GRACE;
         spec.events = self.events.clone();

@@ -7,6 +7,7 @@ use tracing::Level;
 
 use super::file::Definition;
 use super::reporter::Reporter;
+use crate::cli::banner::lacks_line;
 use crate::cli::board::{Board, Recent};
 use crate::cli::escape::one_line;
 use crate::cli::failure::{Exit, Failure, end_line, of_end};
@@ -102,6 +103,9 @@ impl Life {
         loop {
             // Started, or in the place of the one before; unless another order comes first.
             let mut spec = version.definition.spec()?;
+            if let Some(lacks) = lacks_line(&version.agent.card.asks, &spec) {
+                tracing::warn!(about = self.label, "lacks {lacks}");
+            }
             spec.events = self.reporter.follow(spec.workspace_id, &self.label, &self.recent);
             let grace = spec.shutdown_grace;
             let begun = async {
