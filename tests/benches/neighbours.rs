@@ -24,13 +24,14 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use molecule_gate::{Gate, Grants};
-use molecule_host::{Event, Host, Running};
+use molecule_host::{Event, Events, Happened, Host};
 use molecule_platform::{Config, Platform};
 use molecule_runtime::wit::{Identity, Message, Part, PartContent, Sender, StartReason};
 use molecule_runtime::{Actor, ActorOptions, ActorState, Agent, Component, Delivery, Limits, Runtime};
 use molecule_tests::canvas::Canvas;
 use molecule_tests::embedded;
 use molecule_tests::guests::{ECHO, FLIGHTS};
+use tokio::sync::broadcast::Receiver;
 
 use shared::Nothing;
 
@@ -168,22 +169,27 @@ async fn hosted() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder on the real disk");
     let host = Host::builder().state_dir(folder.path()).build().await.expect("a host");
     let agent = host.load(std::fs::read(ECHO).expect("a component")).await.expect("an agent");
+    // One channel for all of them, as `up` has it.
+    let events = Events::new(64 * 1024);
+    let mut listener = events.subscribe();
     let start = |number: usize| {
-        let (canvas, host, agent, url) = (&canvas, &host, &agent, &url);
+        let (canvas, host, agent, url, events) = (&canvas, &host, &agent, &url, &events);
         async move {
             let workspace = canvas.create(&format!("agent {number}")).await;
             let mut spec = embedded::spec(url, &workspace);
+            spec.events = events.clone();
             // Heartbeats as they are by default; nothing else, which a push platform would not need either.
             spec.intervals = molecule_host::Intervals {
                 state: Duration::from_secs(3600),
                 poll: Duration::from_secs(3600),
                 ..molecule_host::Intervals::default()
             };
-            running(host, agent, spec).await
+            host.start(agent, spec).await.expect("it starts")
         }
     };
     // What the first one brings with it is not counted: connections, threads, the database.
     let first = start(0).await;
+    started_all(&mut listener, 1).await;
     let before = resident();
     let mut all = Vec::new();
     for count in COUNTS {
@@ -195,6 +201,7 @@ async fn hosted() {
             all.push(running);
         }
         drop(starting);
+        started_all(&mut listener, count - had).await;
         let each = began.elapsed() / u32::try_from(count - had).expect("a few thousand");
         report_memory("on a platform", count, before);
         print(&format!("start of agents {} to {count}, one", had + 1), show(each));
@@ -214,15 +221,13 @@ async fn hosted() {
     let _ = server.wait();
 }
 
-/// An agent that has started.
-async fn running(host: &Host, agent: &molecule_host::LoadedAgent, spec: molecule_host::AgentSpec) -> Running {
-    let running = host.start(agent, spec).await.expect("it starts");
-    let mut events = running.events();
-    let started =
-        async { while !matches!(events.recv().await.expect("it goes on").event, Event::Started) {} };
-    // It may have started before anybody listened.
-    let _ = tokio::time::timeout(Duration::from_secs(1), started).await;
-    running
+/// Waits until so many more agents have started.
+async fn started_all(listener: &mut Receiver<Happened>, mut count: usize) {
+    while count > 0 {
+        if matches!(listener.recv().await.expect("they go on").event, Event::Started) {
+            count -= 1;
+        }
+    }
 }
 
 fn start_platform() -> (Child, String) {
