@@ -92,6 +92,9 @@ mod tests {
 
     use super::*;
 
+    /// What is wanted, and the flag that would give it.
+    type Expected = &'static [(&'static str, Option<&'static str>)];
+
     fn asks(hosts: &[&str], secrets: &[&str], peers: &[&str], plugins: &[&str]) -> Asks {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         Asks {
@@ -117,7 +120,7 @@ mod tests {
     #[test]
     fn what_no_grant_gives_is_named_with_the_flag_that_would() {
         let none = granted(&[], &[], &[], &[]);
-        let table: Vec<(Asks, Grants, &[(&str, Option<&str>)])> = vec![
+        let table: Vec<(Asks, Grants, Expected)> = vec![
             (asks(&[], &[], &[], &[]), none.clone(), &[]),
             (
                 asks(&["api.example"], &["KEY"], &["bob", "*", "my peer"], &["tool"]),

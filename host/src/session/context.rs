@@ -105,7 +105,7 @@ impl Context {
         self.tally.count(&event);
         let unheard = self.spec.events.tell(Happened { workspace: self.spec.workspace_id, event });
         // Nobody needs to listen.
-        if let Err(Happened { event: Event::Trouble(trouble), .. }) = unheard {
+        if let Some(Happened { event: Event::Trouble(trouble), .. }) = unheard {
             tracing::warn!("{trouble}");
         }
     }
