@@ -1,6 +1,6 @@
 //! Secrets that the agent uses and does not have.
 //!
-//! The agent writes a [`reference`] into a header of a request; when the request leaves, the host puts the value in its
+//! The agent writes a [`reference()`] into a header of a request; when the request leaves, the host puts the value in its
 //! place. So a key can be used, and neither be printed by mistake nor be stolen by whatever the agent runs.
 //!
 //! ```
