@@ -4,7 +4,7 @@ use crate::terms::Terms;
 
 /// The right to do one act, once.
 ///
-/// Only [`Gate::pass`] makes one, and it cannot be copied.
+/// Only [`Gate::pass`](crate::Gate::pass) makes one, and it cannot be copied.
 ///
 /// ```compile_fail
 /// # use molecule_gate::Permit;
