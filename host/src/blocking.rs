@@ -16,9 +16,7 @@
 //!     "3d6f0a52-8f0e-4a37-9a5e-0d4f4c1f9b11".parse()?,
 //! );
 //! let running = host.start(&agent, spec)?;
-//! for happened in running.events().flatten() {
-//!     println!("{:?}", happened.event);
-//! }
+//! // ... what the service is there for ...
 //! println!("ended: {:?}", running.stop(Duration::from_secs(10)));
 //! # Ok(())
 //! # }
@@ -167,7 +165,8 @@ impl Running {
         self.threads.run(self.running.discard(key))
     }
 
-    /// What happens from now on; [`AgentSpec::events`] tells all, and goes [into](Events::from) such as these.
+    /// What happens from now on, [`Event::Ended`](crate::Event::Ended) the last; nothing where that was told before. To
+    /// miss nothing, listen to [`AgentSpec::events`] before the start: it goes [into](Events::from) such as these.
     pub fn events(&self) -> Events {
         self.running.events().into()
     }
@@ -183,7 +182,8 @@ impl Running {
     }
 }
 
-/// What happens, one after the other; ends when nothing more can come.
+/// What happens, one after the other; ends when nothing more can come, that is with the last [`Running`] and
+/// [`AgentSpec`] that could tell it.
 ///
 /// ```no_run
 /// # fn example(spec: molecule_host::AgentSpec) {

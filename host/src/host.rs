@@ -396,8 +396,9 @@ impl Running {
         self.handle.discard(key).await
     }
 
-    /// What happens from now on; [`AgentSpec::events`] tells all. A reader that falls far behind loses the oldest events
-    /// and is told how many.
+    /// What happens from now on, [`Event::Ended`](crate::Event::Ended) the last; nothing where that was told before. To
+    /// miss nothing, listen to [`AgentSpec::events`] before the start. A reader that falls far behind loses the oldest
+    /// events and is told how many.
     pub fn events(&self) -> broadcast::Receiver<Happened> {
         self.events.subscribe()
     }

@@ -318,13 +318,13 @@ fn built(name: &str) -> PathBuf {
     let program = folder.join(name);
     let modified = |path: &Path| path.metadata().and_then(|it| it.modified()).ok();
     let Some(made) = modified(&program) else {
-        panic!("{} is not there; build it with: cargo build -p {name}", program.display());
+        panic!("{} is not there; build it with: cargo build --workspace --bins", program.display());
     };
     // Cargo names in this file what the program was made of.
     let sources = std::fs::read_to_string(program.with_extension("d")).unwrap_or_default();
     let newer = |source: &&str| modified(Path::new(source)).is_some_and(|at: SystemTime| at > made);
     if let Some(newer) = sources.split_whitespace().skip(1).find(newer) {
-        panic!("{} is older than {newer}; build it with: cargo build -p {name}", program.display());
+        panic!("{} is older than {newer}; build it with: cargo build --workspace --bins", program.display());
     }
     program
 }

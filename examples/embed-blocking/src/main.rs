@@ -6,7 +6,7 @@ use std::io::BufRead;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use molecule_host::blocking::{Host, Running};
+use molecule_host::blocking::{Events, Host, Running};
 use molecule_host::{AgentSpec, Event};
 
 const USAGE: &str = "usage: embed-blocking PLATFORM_URL WORKSPACE_ID TOKEN_FILE AGENT.wasm";
@@ -24,14 +24,14 @@ fn main() -> Result<()> {
     let mut spec = AgentSpec::new(platform.parse()?, workspace.parse()?);
     spec.token.flag = Some(token.into());
     spec.intervals.poll = Duration::from_secs(1);
+    // Before it is started: whoever is quick with Enter ends it before the loop below begins.
+    let events = Events::from(spec.events.subscribe());
     let running = host.start(&agent, spec)?;
     println!("registered as {}; press Enter to stop", running.name());
 
-    let stopping = running.clone();
-    std::thread::spawn(move || stop_at_enter(&stopping));
+    std::thread::spawn(move || stop_at_enter(&running));
 
-    // Ends with the agent, and needs no runtime to be waited for.
-    for happened in running.events() {
+    for happened in events {
         match happened {
             Err(missed) => println!("{missed}"),
             Ok(happened) => match happened.event {
