@@ -46,7 +46,7 @@ use self::failure::{Exit, Failure};
 use self::parse::Command;
 use self::service::Service;
 use self::settings::{Environment, RunSettings, UsageError};
-use self::signals::Signals;
+use self::signals::{Hangup, Signals};
 
 /// Does what the command line of this process says, and how that went.
 pub(crate) fn main() -> ExitCode {
@@ -92,16 +92,16 @@ fn execute(command: Command, environment: &Environment, console: Console) -> Res
         Command::Run(args) => {
             let settings = RunSettings::new(*args, environment)?;
             let service = Service::new(environment)?;
-            on_threads(|signals| run::run(settings, console, signals, service))
+            on_threads(Hangup::IsItsOwn, |signals| run::run(settings, console, signals, service))
         }
         Command::Dev(args) => {
-            let settings = dev::DevSettings::new(*args)?;
-            on_threads(|signals| dev::dev(settings, console, signals))
+            let settings = dev::DevSettings::new(*args, environment)?;
+            on_threads(Hangup::Stops, |signals| dev::dev(settings, console, signals))
         }
         Command::Up(args) => {
             let settings = up::UpSettings::new(args, environment)?;
             let service = Service::new(environment)?;
-            on_threads(|signals| up::up(settings, signals, service))
+            on_threads(Hangup::IsItsOwn, |signals| up::up(settings, signals, service))
         }
         Command::Ps(args) => ps::ps(args, environment, console),
         Command::Logs(args) => logs::logs(args, environment, console),
@@ -112,14 +112,14 @@ fn execute(command: Command, environment: &Environment, console: Console) -> Res
 }
 
 /// Runs a command to its end, or to the second signal.
-fn on_threads<F>(command: impl FnOnce(Signals) -> F) -> Result<(), Failure>
+fn on_threads<F>(hangup: Hangup, command: impl FnOnce(Signals) -> F) -> Result<(), Failure>
 where
     F: Future<Output = Result<(), Failure>>,
 {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::System)?;
     let done = runtime.block_on(async {
-        let signals = Signals::listen().map_err(Failure::System)?;
+        let signals = Signals::listen(hangup).map_err(Failure::System)?;
         tokio::select! {
             done = command(signals.clone()) => done,
             () = signals.second() => Err(Failure::Stopped),

@@ -1,5 +1,6 @@
 //! Messages that were given up, as an operator sees them and decides about them.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use molecule_protocol::WorkspaceId;
@@ -49,12 +50,23 @@ impl DeadLetters {
     /// Opens what a host has kept in this folder.
     ///
     /// # Errors
-    /// [`Absent`](DeadLettersError::Absent) and what keeps the database from being read.
+    /// [`Absent`](DeadLettersError::Absent), [`Foreign`](DeadLettersError::Foreign), and what keeps the database from being read.
     pub fn open(state_dir: &Path) -> Result<Self, DeadLettersError> {
-        if !state_dir.join("host.db").is_file() {
-            return Err(DeadLettersError::Absent { path: state_dir.to_owned() });
+        match state_dir.join("host.db").metadata() {
+            Ok(found) if found.is_file() => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(DeadLettersError::Foreign { path: state_dir.to_owned() });
+            }
+            _ => return Err(DeadLettersError::Absent { path: state_dir.to_owned() }),
         }
-        let folder = StateDir::open(state_dir)?;
+        let folder = StateDir::open(state_dir).map_err(|error| match error {
+            StateDirError::NotWritable { path, source }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                DeadLettersError::Foreign { path }
+            }
+            other => other.into(),
+        })?;
         let state = SqliteState::open(&folder.database(), Options { readers: 1, ..Options::default() })?;
         Ok(Self { folder, state })
     }
@@ -106,6 +118,12 @@ pub enum DeadLettersError {
     /// No host has kept anything there.
     #[error("no host has kept anything in {}; give the --state-dir of the host", path.display())]
     Absent {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Somebody else's folder.
+    #[error("{} belongs to another user; run this as that one, or give the --state-dir of a host of your own", path.display())]
+    Foreign {
         /// The folder.
         path: PathBuf,
     },

@@ -1,6 +1,6 @@
 //! What an agent's card asks for and its grants do not give.
 
-use molecule_gate::{Grant, Grants, NetRule, quoted};
+use molecule_gate::{Grant, Grants, NetRule, SecretGrant, quoted};
 use molecule_runtime::wit::Asks;
 
 use crate::host::LoadedAgent;
@@ -56,13 +56,17 @@ fn all(asks: &Asks, grants: &Grants) -> Vec<Lack> {
     });
     let requests = requests
         .map(|(host, rule)| lack(LackKind::Requests, host, rule.map(|rule| Grant::Net(rule).to_string())));
-    // Where the card asks for requests to one place, the secrets are most likely for that.
-    let place = hosts.filter_map(|(_, rule)| rule?.authority()).next();
+    // Where it tells each place that it asks for requests to, its secrets are for those.
+    let places: Option<Vec<String>> =
+        hosts.filter_map(|(_, rule)| rule).map(|rule| rule.authority()).collect();
+    let places = places.unwrap_or_default();
     let secrets = asks.secrets.iter().filter(|name| {
-        let used = grants.secrets.iter().any(|grant| grant.name().as_str() == *name);
+        let used =
+            grants.secrets.iter().any(|grant| grant.name().as_str() == *name && is_for(grant, &places));
         !used && !grants.reveal.iter().any(|granted| granted.as_str() == *name)
     });
-    let secrets = secrets.map(|name| lack(LackKind::Secret, name, secret(name, place.as_deref())));
+    let place = places.first().filter(|first| places.iter().all(|it| it == *first));
+    let secrets = secrets.map(|name| lack(LackKind::Secret, name, secret(name, place.map(String::as_str))));
     let peers = asks.peers.iter().filter(|peer| !grants.allow_peer(peer, Some(peer)));
     let peers =
         peers.map(|peer| lack(LackKind::Peer, peer, peer.parse().ok().map(|it| Grant::Peer(it).to_string())));
@@ -73,6 +77,16 @@ fn all(asks: &Asks, grants: &Grants) -> Vec<Lack> {
 /// What a card means: a rule, or all of a host, to read there and to write.
 fn rule(host: &str) -> Option<NetRule> {
     host.parse().or_else(|_| format!("GET,POST https://{host}/**").parse()).ok()
+}
+
+/// Whether a secret is granted for one of these places, `HOST[:PORT]`; where none is known, it may be for any.
+fn is_for(grant: &SecretGrant, places: &[String]) -> bool {
+    let text = grant.to_string();
+    let (_, place) = text.split_once('@').unwrap_or_default();
+    // Without the field of a body, and without a port that need not be written.
+    let place = place.split(' ').next().unwrap_or_default();
+    let place = place.strip_suffix(":443").or_else(|| place.strip_suffix(":80")).unwrap_or(place);
+    places.is_empty() || places.iter().any(|it| it == place)
 }
 
 fn secret(name: &str, place: Option<&str>) -> Option<String> {
@@ -153,6 +167,27 @@ mod tests {
                     ("KEY", Some("--allow-secret KEY@HOST")),
                     ("no name", None),
                 ],
+            ),
+            (
+                asks(&["a.example", "GET https://a.example/x"], &["KEY"], &[], &[]),
+                granted(&["GET,POST https://a.example"], &["KEY@evil.example"], &[], &[]),
+                &[("KEY", Some("--allow-secret KEY@a.example"))],
+            ),
+            // Which of them a secret is for, nobody knows.
+            (
+                asks(&["a.example", "b.example"], &["KEY", "OTHER"], &[], &[]),
+                granted(
+                    &["GET,POST https://a.example", "GET,POST https://b.example"],
+                    &["KEY@b.example:443 body=/key", "OTHER@a.example:444"],
+                    &[],
+                    &[],
+                ),
+                &[("OTHER", Some("--allow-secret OTHER@HOST"))],
+            ),
+            (
+                asks(&["GET https://*.a.example"], &["KEY"], &[], &[]),
+                granted(&["https://*.a.example"], &["KEY@a.example"], &[], &[]),
+                &[],
             ),
             (asks(&["no host at all"], &[], &[" "], &[]), none, &[("no host at all", None), (" ", None)]),
             (

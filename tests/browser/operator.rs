@@ -124,9 +124,7 @@ async fn status_task_and_heartbeat_change_as_they_do() {
         browser.until_texts("#workspaces .state", &["online"]).await;
         browser.until_texts("#workspaces .task", &["counting sheep"]).await;
         browser.until_texts("#task", &["counting sheep"]).await;
-        browser
-            .until("['now', '2 s ago', '3 s ago'].includes(document.querySelector('#heard').textContent)")
-            .await;
+        browser.until("/^(now|\\d+ s ago)$/.test(document.querySelector('#heard').textContent)").await;
         let wedged = json!({ "runtime_state": "wedged", "sample_error": "it panicked at lib.rs:7" });
         beat(&world, &workspace, wedged).await;
         browser.until_texts("#status", &["degraded"]).await;

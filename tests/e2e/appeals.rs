@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use molecule_gate::Denial;
 use molecule_host::{Appeals, Event, Ruling, WorkspaceId};
-use molecule_tests::canvas::Workspace;
+use molecule_tests::canvas::{PATIENCE, Workspace};
 use molecule_tests::embedded::{Embedded, host, spec};
 use molecule_tests::guests;
 use molecule_tests::scripted::{Reply, Scripted};
@@ -149,9 +149,12 @@ async fn a_question_ends_with_the_agent() {
     let judge = Judge::slow(Ruling::Always);
     let scene = Scene::new(guests::FETCHES, &judge).await;
     scene.fetch("x").await;
-    while judge.heard().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    let asked = async {
+        while judge.heard().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked).await.expect("a question");
     let Scene { agent, world, alice, .. } = scene;
     agent.stop().await;
     assert_eq!(judge.gone.load(Ordering::SeqCst), 1);

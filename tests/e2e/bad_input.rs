@@ -80,8 +80,17 @@ async fn flags_and_variables_that_make_no_sense_are_named() {
         (line("a.wasm").variable("MOLECULE_LOG", "molecule_host=loud"), "MOLECULE_LOG is no filter"),
         (line("-v"), "no agent is named"),
         (line("dev"), "no agent is named"),
+        (line("a.wasm --secret KEY=hunter2"), "the value itself is not written here"),
+        (
+            line("dev a --secret=KEY=hunter2"),
+            "invalid value for '--secret <NAME=SOURCE>': expected NAME=file:PATH",
+        ),
+        (line("a.wasm --egress-proxy https://me:hunter2@proxy"), "the proxy is not a URL of the form"),
+        (line("up a.toml --egress-proxy http://me:hunter2@proxy"), "set MOLECULE_EGRESS_PROXY"),
     ] {
-        assert_ends(&command.run().await, 2, words);
+        let ended = command.run().await;
+        assert_ends(&ended, 2, words);
+        assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
     }
 }
 

@@ -6,6 +6,7 @@ mod watch;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use molecule_tests::canvas::Canvas;
 use molecule_tests::guests;
@@ -13,6 +14,9 @@ use molecule_tests::process::{CommandLine, Program};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+/// How long cargo may take, which may have to wait for another one.
+const BUILDING: Duration = Duration::from_secs(300);
 
 /// A home of its own, so that no test writes into the person's.
 fn dev(home: &TempDir, path: &str) -> CommandLine {
@@ -32,7 +36,7 @@ fn dev_crate(folder: &Path, state_dir: &Path) -> CommandLine {
     toolchain
         .into_iter()
         .filter_map(|name| Some((name, std::env::var_os(name)?)))
-        .fold(command.variable("CARGO_TARGET_DIR", target), |command, (name, value)| {
+        .fold(command.taking(BUILDING).variable("CARGO_TARGET_DIR", target), |command, (name, value)| {
             command.variable(name, value)
         })
 }
@@ -204,11 +208,14 @@ async fn shown(program: &Program, label: &str) -> String {
 #[tokio::test]
 async fn it_goes_on_and_can_be_talked_to_at_the_address_it_names() {
     let home = home();
-    let program = dev(&home, guests::ECHO).spawn();
+    // As nohup(1) does.
+    let deaf = ["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""];
+    let program = dev(&home, guests::ECHO).run_by(deaf).spawn();
     let (url, workspace) = (shown(&program, "platform").await, shown(&program, "workspace").await);
     let state = PathBuf::from(shown(&program, "state").await);
     assert!(state.is_dir());
     program.says("INFO started").await;
+    program.signal(rustix::process::Signal::HUP);
     let message = json!({"role": "user", "parts": [{"kind": "text", "text": "from a curl"}]});
     let body = json!({"method": "message/send", "params": {"message": message}});
     let path = format!("/workspaces/{workspace}/a2a");

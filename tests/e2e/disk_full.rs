@@ -47,7 +47,7 @@ async fn an_answer_that_cannot_be_kept_is_kept_later() {
     let alice = world.create("alice").await;
     let host = host(&world, &alice, guests::SLOW);
     host.says("INFO started").await;
-    world.say(&alice, "1000 hello").await;
+    world.say(&alice, "5000 hello").await;
     world.record(&alice, "busy", |record| record["active_tasks"] == 1).await;
     host.limit_files(Some(1));
     let line = host.says("WARN the state cannot be written, trying again: no room").await;
@@ -55,7 +55,7 @@ async fn an_answer_that_cannot_be_kept_is_kept_later() {
     assert_eq!(world.answers(&alice).await, Vec::<String>::new(), "nothing is sent that was not kept");
 
     host.limit_files(None);
-    assert_eq!(world.answered(&alice, 1).await, ["1000 hello"]);
+    assert_eq!(world.answered(&alice, 1).await, ["5000 hello"]);
     host.terminate();
     assert_eq!(host.ended().await.code, Some(0));
     assert_eq!(world.answers(&alice).await.len(), 1);

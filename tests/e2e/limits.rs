@@ -121,7 +121,7 @@ async fn each_is_stopped_by_its_own_limit_while_a_neighbour_answers_and_its_hear
     let beats = beats.lock().unwrap().clone();
     let longest = beats.windows(2).map(|two| two[1] - two[0]).max().expect("more than one");
     // The machine may be slow, an agent that holds up others would hold them up for good.
-    assert!(longest < 25 * QUICK.heartbeat, "{longest:?} between two heartbeats of {}", beats.len());
+    assert!(longest < 75 * QUICK.heartbeat, "{longest:?} between two heartbeats of {}", beats.len());
     neighbour.stop().await;
 }
 
@@ -161,7 +161,7 @@ async fn a_full_mailbox_leaves_the_rest_at_the_platform_until_there_is_room() {
     let mut spec = spec(world.url(), &alice);
     spec.mailbox.messages = 2;
     spec.concurrency = Some(1);
-    for text in ["4000 a", "0 b", "0 c"] {
+    for text in ["10000 a", "0 b", "0 c"] {
         world.say(&alice, text).await;
     }
     let agent = Embedded::start(&host, guests::SLOW, spec).await;
@@ -172,7 +172,7 @@ async fn a_full_mailbox_leaves_the_rest_at_the_platform_until_there_is_room() {
     agent.nth(beats + 2, "a heartbeat", beat).await;
     let taken = |event: &Event| matches!(event, Event::MessageIn { .. });
     assert_eq!(agent.count(taken), 3, "while the first is in hand and two wait");
-    assert_eq!(world.answered(&alice, 4).await, ["4000 a", "0 b", "0 c", "0 d"]);
+    assert_eq!(world.answered(&alice, 4).await, ["10000 a", "0 b", "0 c", "0 d"]);
     agent.stop().await;
 }
 

@@ -25,6 +25,9 @@ mod lifecycle;
 mod limits;
 mod messages;
 mod peers;
+mod policy;
+// Wants a terminal, which script(1) makes.
+#[cfg(feature = "terminal")]
 mod prompt;
 mod runtime;
 mod token_secrecy;

@@ -14,7 +14,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
@@ -33,6 +33,7 @@ pub struct CommandLine {
     arguments: Vec<OsString>,
     variables: Vec<(String, OsString)>,
     stdin: Option<String>,
+    patience: Duration,
 }
 
 impl CommandLine {
@@ -45,6 +46,7 @@ impl CommandLine {
             arguments: arguments.into_iter().map(Into::into).collect(),
             variables: Vec::new(),
             stdin: None,
+            patience: PATIENCE,
         }
     }
 
@@ -87,6 +89,13 @@ impl CommandLine {
         self
     }
 
+    /// How long it may take to say something, and to end: it has something to build first, say.
+    #[must_use]
+    pub fn taking(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Another program, with its own arguments, that runs this one and becomes it, or becomes nothing to its parent.
     #[must_use]
     pub fn run_by<A: Into<OsString>>(mut self, runner: impl IntoIterator<Item = A>) -> Self {
@@ -109,7 +118,7 @@ impl CommandLine {
         if let (Some(text), Some(mut stdin)) = (self.stdin.clone(), child.stdin.take()) {
             tokio::spawn(async move { stdin.write_all(text.as_bytes()).await });
         }
-        Program::listen(child)
+        Program::listen(child, self.patience)
     }
 
     /// The same with further words behind it, as a shell reads them: what somebody would paste.
@@ -155,6 +164,7 @@ pub struct Program {
     pid: Pid,
     said: Arc<Said>,
     readers: [JoinHandle<()>; 2],
+    patience: Duration,
 }
 
 #[derive(Default)]
@@ -173,14 +183,14 @@ impl Said {
 }
 
 impl Program {
-    fn listen(mut child: Child) -> Self {
+    fn listen(mut child: Child, patience: Duration) -> Self {
         let pid =
             child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).expect("it has just begun");
         let said = Arc::<Said>::default();
         let (stdout, stderr) = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
         let readers =
             [tokio::spawn(hear(stdout, said.clone(), OUT)), tokio::spawn(hear(stderr, said.clone(), ERR))];
-        Self { child, pid, said, readers }
+        Self { child, pid, said, readers, patience }
     }
 
     /// Its number.
@@ -200,7 +210,7 @@ impl Program {
 
     /// Waits until it has written so many lines with these words, and gives the last of them back.
     pub async fn says_often(&self, words: &str, count: usize) -> String {
-        match tokio::time::timeout(PATIENCE, Self::heard(&self.said, words, count)).await {
+        match tokio::time::timeout(self.patience, Self::heard(&self.said, words, count)).await {
             Ok(line) => line,
             Err(_) => panic!(
                 "it did not say {words:?} {count} times, but:\n{}{}",
@@ -266,7 +276,7 @@ impl Program {
 
     /// Waits for its end.
     pub async fn ended(mut self) -> Ended {
-        let status = match tokio::time::timeout(PATIENCE, self.child.wait()).await {
+        let status = match tokio::time::timeout(self.patience, self.child.wait()).await {
             Ok(status) => status.expect("a child"),
             Err(_) => panic!("it does not end:\n{}{}", self.said.text(OUT), self.stderr()),
         };

@@ -13,6 +13,7 @@ use crate::{Options, Schema, StoreError};
 /// # Errors
 ///
 /// What keeps the database from being read, as with [`Database::open`](crate::Database::open);
+/// [`Empty`](StoreError::Empty) where nothing has been written to it;
 /// [`Open`](StoreError::Open) where the new file cannot be made, or is there already; [`DiskFull`](StoreError::DiskFull).
 /// Nothing is left of the copy then.
 pub fn backup(path: &Path, schema: &Schema, into: &Path) -> Result<(), StoreError> {
@@ -39,4 +40,25 @@ pub fn backup(path: &Path, schema: &Schema, into: &Path) -> Result<(), StoreErro
 fn sync_folder(of: &Path) -> io::Result<()> {
     let folder = of.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Database;
+
+    const SCHEMA: Schema = Schema { application_id: 7, migrations: &["CREATE TABLE t (x)"] };
+
+    /// SQLite takes a file without a byte for a database, and would copy it.
+    #[test]
+    fn what_is_empty_is_not_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let (database, copy) = (folder.path().join("host.db"), folder.path().join("copy.db"));
+        File::create(&database).unwrap();
+        let copied = backup(&database, &SCHEMA, &copy);
+        assert!(matches!(&copied, Err(StoreError::Empty { path }) if *path == database), "{copied:?}");
+        assert!(!copy.exists());
+        drop(Database::open(&database, &SCHEMA, Options::default()).unwrap());
+        backup(&database, &SCHEMA, &copy).unwrap();
+    }
 }

@@ -29,6 +29,15 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// Nothing has been written to the file, or nothing is left of it; there is nothing to copy.
+    #[error(
+        "the database {} is empty; see that it is the right one, or start a host on its folder first",
+        path.display()
+    )]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is another program's SQLite database; it was left alone.
     #[error(
         "{} belongs to another application (id {found:#x}, ours is {expected:#x}); choose another file",

@@ -50,9 +50,8 @@ impl Agent for Assistant {
             .skill(Skill::new("remind", "Remind").description("Writes to its user when the time has come."))
             .skill(Skill::new("recall", "Recall").description("Tells what was said in this conversation."))
             .skill(Skill::new("status", "Status").description("Tells what it works on."))
+            // Which model it talks with is the operator's to say: what that one needs is said when it starts.
             .ask_peer("*")
-            .ask_host(model::RULE)
-            .ask_secret(model::KEY)
             .tick_every(TICK)
             // While one message waits for a sibling, the next one is answered.
             .concurrency(4)
@@ -60,6 +59,9 @@ impl Agent for Assistant {
 
     async fn on_start(&self, start: Start) -> Result<()> {
         *self.instructions.borrow_mut() = start.instructions;
+        if let Some(needs) = Model::lacks() {
+            log::warn!("{needs}");
+        }
         if storage::usage().await.is_some() {
             let (conversations, read) = Conversations::open(Path::new(storage::PATH));
             if let Err(error) = read {
@@ -126,10 +128,11 @@ impl Assistant {
         }
     }
 
-    /// Siblings may ask how far it is. What it does for its user is not theirs to say.
+    /// Siblings may ask whether it is busy. What it does for its user is not theirs to know.
     fn grant_a_peer(&self, wish: Wish<'_>) -> Outcome {
         match wish {
-            Wish::Status => self.status(),
+            Wish::Status if self.work.now().is_some() => "I am busy.".into(),
+            Wish::Status => "I have nothing in hand.".into(),
             _ => Outcome::rejected("I work for my user; you can ask me: how far are you?"),
         }
     }

@@ -24,9 +24,6 @@ const NO_KEY: &str = "none";
 /// Who it is to be, unless `persona` says otherwise.
 const PERSONA: &str =
     "You are the assistant of one person. Be brief. Use a tool when it helps, and say what came of it.";
-/// The network rule that its defaults need.
-pub const RULE: &str = "POST https://api.openai.com/v1/chat/completions";
-
 /// How long there may be nothing, before the answer begins and within it.
 const SILENCE: Duration = Duration::from_secs(60);
 /// Times that a request is made again, at most.
@@ -53,18 +50,31 @@ pub struct Answer {
 impl Model {
     /// The model that the operator has set up: by a `model-url`, or by the key for the default one.
     pub fn configured() -> Option<Self> {
-        let config = |key: &str| workspace::config(key).filter(|value| !value.is_empty());
-        let url = config("model-url");
+        let model = Self::said();
+        let has_key = model.key.as_ref().is_some_and(|key| secrets::names().contains(key));
+        (config("model-url").is_some() || has_key).then_some(model)
+    }
+
+    /// What an operator has to give for his model, or for the default one, where its key is not there.
+    pub fn lacks() -> Option<String> {
+        let Self { url, key, .. } = Self::said();
+        let key = key.filter(|key| !secrets::names().contains(key))?;
+        let (_, place) = url.split_once("://").unwrap_or_default();
+        let place = place.split('/').next().unwrap_or_default();
+        Some(format!(
+            "the model at {url} needs a key that I may use: --secret {key}=env:{key} --allow-secret {key}@{place} \
+             --allow-net 'POST {url}/chat/completions'"
+        ))
+    }
+
+    fn said() -> Self {
         let key = config("model-key").unwrap_or_else(|| KEY.to_owned());
-        if url.is_none() && !secrets::names().contains(&key) {
-            return None;
-        }
-        Some(Self {
-            url: url.as_deref().unwrap_or(URL).trim_end_matches('/').to_owned(),
+        Self {
+            url: config("model-url").as_deref().unwrap_or(URL).trim_end_matches('/').to_owned(),
             name: config("model").unwrap_or_else(|| NAME.to_owned()),
             key: Some(key).filter(|key| key != NO_KEY),
             persona: config("persona").unwrap_or_else(|| PERSONA.to_owned()),
-        })
+        }
     }
 
     /// What it is told to be.
@@ -119,4 +129,9 @@ impl Model {
         }
         assembly.end()
     }
+}
+
+/// What the operator has configured; an empty value is none.
+fn config(key: &str) -> Option<String> {
+    workspace::config(key).filter(|value| !value.is_empty())
 }

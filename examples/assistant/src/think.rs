@@ -20,7 +20,8 @@ const RESULT: usize = 8 * 1024;
 impl Assistant {
     /// Answers by means of a model. Whether that is an answer, or says why there is none, is told beside it.
     pub async fn think(&self, model: &Model, conversation: &str, text: &str) -> Result<(Outcome, bool)> {
-        let _task = self.work.begin(format!("thinking about: {text}"))?;
+        // The platform shows it to whoever may look: not what about.
+        let _task = self.work.begin("thinking".to_owned())?;
         let mut said = self.so_far(model, conversation);
         said.push(Said::User { content: text.to_owned() });
         let tools = tools();

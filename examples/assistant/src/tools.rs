@@ -16,7 +16,7 @@ pub const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Asks a sibling, by id or name, and tells what it said. Everybody can see meanwhile that it does.
 pub async fn ask_peer(work: &Work, peer: &str, question: &str) -> Result<Outcome> {
-    let _task = work.begin(format!("asking {peer}: {question}"))?;
+    let _task = work.begin(format!("asking {peer}"))?;
     match peers::call(peer, question).timeout(PATIENCE).await {
         Ok(Reply::Answer(answer)) => Ok(format!("{peer} says: {}", answer.text()).into()),
         Ok(Reply::Queued(_)) => {

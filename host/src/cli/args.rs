@@ -55,10 +55,11 @@ Exit codes:
   10  paused, with --on-pause exit
   11  removed";
 
-const TEMPLATE: &str = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}\n";
+/// How the help of each command is laid out.
+pub(super) const TEMPLATE: &str = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}\n";
 
 /// The variables that stand in for flags of `run`.
-const VARIABLES: [(&str, &str); 12] = [
+const VARIABLES: [(&str, &str); 13] = [
     ("platform-url", "MOLECULE_PLATFORM_URL"),
     ("org-id", "MOLECULE_ORG_ID"),
     ("origin", "MOLECULE_ORIGIN"),
@@ -66,6 +67,7 @@ const VARIABLES: [(&str, &str); 12] = [
     ("token-file", "MOLECULE_WORKSPACE_TOKEN_FILE, or MOLECULE_WORKSPACE_TOKEN with the token itself"),
     ("state-dir", "MOLECULE_STATE_DIR"),
     ("agent-name", "MOLECULE_AGENT_NAME"),
+    ("egress-proxy", "MOLECULE_EGRESS_PROXY, which may hold USER:PASSWORD@"),
     ("heartbeat-interval", "MOLECULE_HEARTBEAT_INTERVAL"),
     ("state-interval", "MOLECULE_STATE_INTERVAL"),
     ("poll-interval", "MOLECULE_POLL_INTERVAL"),
@@ -93,14 +95,7 @@ pub(super) fn run_command() -> Command {
 
 /// `molecule-host [run] AGENT.wasm`
 #[derive(Debug, Parser)]
-#[command(
-    name = "molecule-host",
-    version,
-    about = RUN_ABOUT,
-    override_usage = RUN_USAGE,
-    after_help = RUN_AFTER,
-    help_template = TEMPLATE
-)]
+#[command(about = RUN_ABOUT, override_usage = RUN_USAGE, after_help = RUN_AFTER)]
 pub(super) struct RunArgs {
     /// The agent: a component, built for wasm32-wasip2. A file called like a command is written ./run
     #[arg(value_name = "AGENT.wasm")]
@@ -180,8 +175,8 @@ pub(super) struct EgressArgs {
     /// Certificates in PEM of authorities that vouch for servers, beside those that the machine trusts
     #[arg(long, value_name = "FILE")]
     pub(super) egress_root: Option<PathBuf>,
-    /// The proxy for requests of agents: http://[USER:PASSWORD@]HOST:PORT
-    #[arg(long, value_name = "URL")]
+    /// The proxy for requests of agents: http://HOST:PORT
+    #[arg(long, value_name = "URL", value_parser = values::egress_proxy)]
     pub(super) egress_proxy: Option<ProxyUrl>,
 }
 
@@ -304,6 +299,14 @@ pub(super) struct OutputArgs {
     pub(super) quiet: bool,
 }
 
+/// How a command answers.
+#[derive(Debug, Default, Args)]
+pub(super) struct JsonArgs {
+    /// For programs: one JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(super) enum LogFormat {
@@ -329,19 +332,12 @@ Examples:
     molecule-host dev path/to/agent --state-dir ./dev-state --port 8080 --allow-peer '*'";
 
 const DEV_AFTER: &str = "\
-No variable but MOLECULE_LOG is read.
+The only variables that are read are MOLECULE_EGRESS_PROXY and MOLECULE_LOG.
 Exit codes are those of molecule-host; with --once, 0 where all is answered, and 4 where the agent is wedged, gives the message up or takes too long.";
 
 /// `molecule-host dev PATH`
 #[derive(Debug, Parser)]
-#[command(
-    name = "molecule-host dev",
-    version,
-    about = DEV_ABOUT,
-    override_usage = "molecule-host dev PATH [OPTIONS]",
-    after_help = DEV_AFTER,
-    help_template = TEMPLATE
-)]
+#[command(about = DEV_ABOUT, override_usage = "molecule-host dev PATH [OPTIONS]", after_help = DEV_AFTER)]
 pub(super) struct DevArgs {
     /// A component, or the folder of a crate that makes one
     #[arg(value_name = "PATH")]

@@ -15,7 +15,7 @@ const DIGEST: usize = 12;
 const TEXT: usize = 200;
 /// Characters of one thing that it asks for.
 const WANTED: usize = 60;
-/// Things that it asks for and does not have: rows of the table, and what stands in one line.
+/// Things that it has, or asks for and does not have: rows of a table, and what stands in one line.
 const IN_A_TABLE: usize = 30;
 const IN_A_LINE: usize = 10;
 
@@ -38,8 +38,8 @@ impl Banner {
             ("component", format!("{digest} ({})", shown(file))),
             ("workspace", spec.workspace_id.to_string()),
             ("platform", spec.platform_url.to_string()),
-            ("may", granted(&spec.grants)),
         ];
+        rows.extend(granted(&spec.grants).into_iter().map(|line| ("may", line)));
         rows.extend(lacks_table(&card.asks, spec).into_iter().map(|line| ("lacks", line)));
         rows.push((
             "listens",
@@ -97,15 +97,31 @@ fn shown(path: &Path) -> String {
     one_line(&short.unwrap_or(path).display().to_string(), TEXT)
 }
 
-fn granted(grants: &Grants) -> String {
+/// What an agent may do, a line for each grant; of many the first ones.
+fn granted(grants: &Grants) -> Vec<String> {
     let peers = match grants.peers.as_slice() {
         [] => "no peer".to_owned(),
         peers => {
-            let peers: Vec<String> = peers.iter().map(|peer| one_line(&peer.to_string(), TEXT)).collect();
-            format!("the peers {}", peers.join(", "))
+            let (shown, more) = peers.split_at(peers.len().min(IN_A_TABLE));
+            let mut all: Vec<String> = shown.iter().map(|peer| one_line(&peer.to_string(), TEXT)).collect();
+            if !more.is_empty() {
+                all.push(format!("and {} more", more.len()));
+            }
+            format!("the peers {}", all.join(", "))
         }
     };
-    format!("answer, write to its own user, and call {peers}")
+    let net = grants.net.iter().map(|rule| format!("request {rule}"));
+    let secrets = grants.secrets.iter().map(|grant| format!("use the secret {grant}, unseen"));
+    let reveal = grants.reveal.iter().map(|name| format!("see the secret {name}"));
+    let storage = grants.storage_bytes.map(|size| format!("keep {size} in a folder of its own"));
+    let rows: Vec<String> = net.chain(secrets).chain(reveal).chain(storage).collect();
+    let (shown, more) = rows.split_at(rows.len().min(IN_A_TABLE));
+    let mut lines = vec![format!("answer, write to its own user, and call {peers}")];
+    lines.extend(shown.iter().map(|row| one_line(row, TEXT)));
+    if !more.is_empty() {
+        lines.push(format!("and {} more", more.len()));
+    }
+    lines
 }
 
 /// What an agent asks for and does not have, and the one before it did not ask for: a line each.
@@ -253,9 +269,25 @@ mod tests {
     #[test]
     fn what_is_granted_is_said() {
         let mut grants = Grants::default();
-        assert_eq!(granted(&grants), "answer, write to its own user, and call no peer");
+        assert_eq!(granted(&grants), ["answer, write to its own user, and call no peer"]);
         grants.peers = vec!["bob".parse().unwrap(), "*".parse().unwrap()];
-        assert_eq!(granted(&grants), "answer, write to its own user, and call the peers bob, *");
+        grants.net = vec!["POST https://a.example/**".parse().unwrap()];
+        grants.secrets = vec!["KEY@a.example".parse().unwrap()];
+        grants.reveal = vec!["SEEN".parse().unwrap()];
+        grants.storage_bytes = Some("1MiB".parse().unwrap());
+        assert_eq!(
+            granted(&grants),
+            [
+                "answer, write to its own user, and call the peers bob, *",
+                "request POST https://a.example",
+                "use the secret KEY@a.example, unseen",
+                "see the secret SEEN",
+                "keep 1MiB in a folder of its own",
+            ]
+        );
+        grants.net = vec![grants.net[0].clone(); 1000];
+        let lines = granted(&grants);
+        assert_eq!((lines.len(), lines[IN_A_TABLE + 1].as_str()), (IN_A_TABLE + 2, "and 973 more"));
     }
 
     #[test]

@@ -40,13 +40,13 @@ use super::console::Console;
 use super::control;
 use super::escape::one_line;
 use super::failure::Failure;
-use super::limits::{LimitArgs, limits};
+use super::limits::{LimitArgs, limits, with_stack};
 use super::load::load;
 use super::policy;
 use super::prompt::{Desk, Person, PromptSettings};
 use super::report;
 use super::run::{finish, stop};
-use super::settings::{self, UsageError};
+use super::settings::{self, Environment, UsageError};
 use super::signals::Signals;
 
 /// Events that a slow reader may fall behind.
@@ -81,7 +81,7 @@ impl DevSettings {
     ///
     /// # Errors
     /// What makes no sense together, and what is wrong in the author's file.
-    pub(super) fn new(mut args: DevArgs) -> Result<Self, UsageError> {
+    pub(super) fn new(mut args: DevArgs, environment: &Environment) -> Result<Self, UsageError> {
         let file = match &args.path {
             Some(path) if !args.no_dev_file => DevFile::of(path)?,
             _ => None,
@@ -130,7 +130,7 @@ impl DevSettings {
             state_dir: local.state_dir,
             name: local.agent_name,
             grants: settings::granted(grants),
-            egress: settings::egress(egress)?,
+            egress: settings::egress(egress, environment)?,
             prompt,
             behaviour,
             limits,
@@ -263,13 +263,7 @@ async fn build_host(
     stack_bytes: Option<usize>,
     egress: &EgressSettings,
 ) -> Result<Host, BuildError> {
-    let builder = || {
-        let builder = Host::builder().state_dir(home.path()).egress(egress.clone());
-        match stack_bytes {
-            Some(bytes) => builder.stack_bytes(bytes),
-            None => builder,
-        }
-    };
+    let builder = || with_stack(Host::builder().state_dir(home.path()).egress(egress.clone()), stack_bytes);
     match home.shared_compiled() {
         None => builder().build().await,
         Some(shared) => match builder().compiled_in(shared).build().await {
@@ -346,7 +340,7 @@ mod tests {
 
     fn settings(line: &str) -> Result<DevSettings, UsageError> {
         match parse::parse(line.split_whitespace().map(Into::into)).unwrap() {
-            Command::Dev(args) => DevSettings::new(*args),
+            Command::Dev(args) => DevSettings::new(*args, &Environment::empty()),
             _ => panic!("{line}"),
         }
     }

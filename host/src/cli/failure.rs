@@ -225,16 +225,20 @@ fn of_start(error: &StartError) -> Exit {
 
 fn of_control(error: &ControlError) -> Exit {
     match error {
-        ControlError::NoHost { .. } | ControlError::Unknown(_) => Exit::Configuration,
+        ControlError::NoHost { .. } | ControlError::Foreign { .. } | ControlError::Unknown(_) => {
+            Exit::Configuration
+        }
         ControlError::Refused(_) | ControlError::Silent { .. } => Exit::Local,
     }
 }
 
 fn of_inbox(error: &InboxError) -> Exit {
     match error {
-        InboxError::Letters(DeadLettersError::Absent { .. } | DeadLettersError::Unknown { .. }) => {
-            Exit::Configuration
-        }
+        InboxError::Letters(
+            DeadLettersError::Absent { .. }
+            | DeadLettersError::Foreign { .. }
+            | DeadLettersError::Unknown { .. },
+        ) => Exit::Configuration,
         InboxError::Letters(DeadLettersError::Held(_)) | InboxError::Asked { .. } => Exit::Held,
         InboxError::Letters(_) | InboxError::Output => Exit::Local,
     }
@@ -329,10 +333,12 @@ mod tests {
             (Failure::Ended(Ended::TakenOver), Exit::Held),
             (Failure::Ended(Ended::Failed("a; do b".into())), Exit::Local),
             (ControlError::NoHost { state_dir: "s".into() }.into(), Exit::Configuration),
+            (ControlError::Foreign { path: "s".into() }.into(), Exit::Configuration),
             (ControlError::Unknown("no a; see b".into()).into(), Exit::Configuration),
             (ControlError::Refused("a; do b".into()).into(), Exit::Local),
             (ControlError::Silent { socket: "s".into(), source: io() }.into(), Exit::Local),
             (InboxError::from(DeadLettersError::Absent { path: "s".into() }).into(), Exit::Configuration),
+            (InboxError::from(DeadLettersError::Foreign { path: "s".into() }).into(), Exit::Configuration),
             (InboxError::from(DeadLettersError::Unknown { key: 7 }).into(), Exit::Configuration),
             (
                 InboxError::Asked {

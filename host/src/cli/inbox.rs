@@ -23,7 +23,7 @@ pub(super) fn inbox(args: InboxArgs, environment: &Environment, console: Console
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = runtime.map_err(Failure::System)?.block_on(async {
         let letters = DeadLetters::open(&state_dir)?;
-        let desk = Desk { letters, state_dir, console, json: args.json };
+        let desk = Desk { letters, state_dir, console, json: args.answers.json };
         match wanted {
             Wanted::List(workspace) => desk.list(workspace).await,
             Wanted::Show(keys) => desk.show(&keys).await,

@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgAction, Command, ValueHint};
+use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches, ValueHint};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -31,6 +31,16 @@ pub(super) fn read(path: &Path, advice: &str) -> Result<String, UsageError> {
         return Err(unreadable(&format!("{size} bytes are more than {MAX_BYTES}")));
     }
     std::fs::read_to_string(path).map_err(|error| unreadable(&error))
+}
+
+/// What words amount to that a file has become.
+///
+/// # Errors
+/// None, where each of them made sense.
+pub(super) fn read_back<A: CommandFactory + FromArgMatches>(words: &[OsString]) -> Result<A, UsageError> {
+    let wrong = |error: clap::Error| UsageError(parse::explain(&error));
+    let matches = A::command().no_binary_name(true).try_get_matches_from(words).map_err(wrong)?;
+    A::from_arg_matches(&matches).map_err(wrong)
 }
 
 /// Something wrong in a file. Prints as `FILE:LINE:COLUMN: what; what to do`.
@@ -161,7 +171,13 @@ impl Flags {
                 return Err(("standard input is one, and there may be many agents".into(), at));
             }
             ValueHint::AnyPath => word.push(page.beside(text)),
-            _ => word.push(text),
+            _ => match text.split_once("=file:") {
+                Some((secret, path)) if name == "secret" && !path.is_empty() => {
+                    word.push(format!("{secret}=file:"));
+                    word.push(page.beside(path));
+                }
+                _ => word.push(text),
+            },
         }
         self.judge(&word).map_err(|what| (what.into(), at))?;
         Ok(word)

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use molecule_host::AgentSpec;
 use molecule_host::runtime::{Cause, Limits, Refusal, Resource};
+use molecule_host::{AgentSpec, HostBuilder};
 
 use super::units;
 
@@ -110,6 +110,14 @@ pub(super) fn limit(spec: &mut AgentSpec, args: &LimitArgs) {
     set(&mut spec.mailbox.bytes, args.max_mailbox_bytes.map(|it| it as u64));
     set(&mut spec.callback_time, args.callback_timeout);
     spec.concurrency = args.concurrency.map(usize::from).or(spec.concurrency);
+}
+
+/// A host whose agents have a stack of this size, where one is said.
+pub(super) fn with_stack(builder: HostBuilder, stack_bytes: Option<usize>) -> HostBuilder {
+    match stack_bytes {
+        Some(bytes) => builder.stack_bytes(bytes),
+        None => builder,
+    }
 }
 
 /// The runtime's part of it, within which an agent is asked who it is, too.

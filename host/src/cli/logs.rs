@@ -20,7 +20,8 @@ pub(super) fn logs(args: LogsArgs, environment: &Environment, console: Console) 
     let request = Request::Logs { agent: agent.clone(), follow: !args.no_follow };
     client.ask_one(&request, |line: LogLine| {
         if written.is_ok() {
-            written = if args.json { console.json(&line) } else { console.answer(&shown(&agent, &line)) };
+            written =
+                if args.answers.json { console.json(&line) } else { console.answer(&shown(&agent, &line)) };
         }
     })?;
     written

@@ -1,9 +1,9 @@
 //! From the words of a command line to a command: `molecule-host agent.wasm` needs no verb.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, CommandFactory, FromArgMatches};
 
 use super::args::{self, BackupArgs, DevArgs, InboxArgs, LogsArgs, PolicyArgs, PsArgs, RunArgs, UpArgs};
 
@@ -39,10 +39,7 @@ pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
     let mut words: Vec<OsString> = words.into_iter().collect();
     let verb = take_verb(&mut words);
     match verb {
-        Verb::Run => {
-            let matches = args::run_command().try_get_matches_from(named("molecule-host", words))?;
-            RunArgs::from_arg_matches(&matches).map(|it| Command::Run(Box::new(it)))
-        }
+        Verb::Run => read::<RunArgs>(verb, words).map(|it| Command::Run(Box::new(it))),
         Verb::Dev => read::<DevArgs>(verb, words).map(|it| Command::Dev(Box::new(it))),
         Verb::Up => read(verb, words).map(Command::Up),
         Verb::Ps => read(verb, words).map(Command::Ps),
@@ -53,8 +50,9 @@ pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
     }
 }
 
-fn read<A: Parser>(verb: Verb, words: Vec<OsString>) -> Result<A, clap::Error> {
-    A::try_parse_from(named(&format!("molecule-host {}", verb.name()), words))
+fn read<A: FromArgMatches>(verb: Verb, words: Vec<OsString>) -> Result<A, clap::Error> {
+    let matches = verb.command().no_binary_name(true).try_get_matches_from(words)?;
+    A::from_arg_matches(&matches)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,19 +72,28 @@ impl Verb {
         [Self::Run, Self::Dev, Self::Up, Self::Ps, Self::Logs, Self::Inbox, Self::Backup, Self::Policy];
 
     fn name(self) -> &'static str {
-        match self {
-            Self::Run => "run",
-            Self::Dev => "dev",
-            Self::Up => "up",
-            Self::Ps => "ps",
-            Self::Logs => "logs",
-            Self::Inbox => "inbox",
-            Self::Backup => "backup",
-            Self::Policy => "policy",
-        }
+        self.title().strip_prefix("molecule-host ").unwrap_or("run")
     }
 
     fn command(self) -> clap::Command {
+        let (name, command) = (self.title(), self.arguments());
+        command.name(name).display_name(name).version(env!("CARGO_PKG_VERSION")).help_template(args::TEMPLATE)
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Run => "molecule-host",
+            Self::Dev => "molecule-host dev",
+            Self::Up => "molecule-host up",
+            Self::Ps => "molecule-host ps",
+            Self::Logs => "molecule-host logs",
+            Self::Inbox => "molecule-host inbox",
+            Self::Backup => "molecule-host backup",
+            Self::Policy => "molecule-host policy",
+        }
+    }
+
+    fn arguments(self) -> clap::Command {
         match self {
             Self::Run => args::run_command(),
             Self::Dev => DevArgs::command(),
@@ -145,10 +152,6 @@ fn takes_value(flag: &Arg) -> bool {
     flag.get_action().takes_values()
 }
 
-fn named(name: &str, words: Vec<OsString>) -> impl Iterator<Item = OsString> {
-    std::iter::once(OsStr::new(name).to_owned()).chain(words)
-}
-
 /// True for what is asked for and not an error: help and version.
 pub(super) fn is_shown(error: &clap::Error) -> bool {
     matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
@@ -156,11 +159,29 @@ pub(super) fn is_shown(error: &clap::Error) -> bool {
 
 /// What is wrong with a command line, on one line that ends in what to do.
 pub(super) fn explain(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ").trim_end_matches(':');
+    let what = match misread(error) {
+        Some(misread) => misread,
+        None => {
+            let text = error.to_string();
+            let what = text.lines().next().unwrap_or_default();
+            what.trim_start_matches("error: ").trim_end_matches(':').to_owned()
+        }
+    };
     match suggestion(error) {
         Some(suggestion) => format!("{what}; did you mean '{suggestion}'?"),
         None => format!("{what}; molecule-host --help lists what there is"),
+    }
+}
+
+/// What a value's parser says of it. The value is not repeated: it may be a secret, in the wrong place.
+fn misread(error: &clap::Error) -> Option<String> {
+    if error.kind() != ErrorKind::ValueValidation {
+        return None;
+    }
+    let reason = std::error::Error::source(error)?;
+    match error.get(ContextKind::InvalidArg)? {
+        ContextValue::String(flag) => Some(format!("invalid value for '{flag}': {reason}")),
+        _ => None,
     }
 }
 
@@ -304,12 +325,12 @@ mod tests {
             ),
             (
                 "agent.wasm --poll-interval soon",
-                "invalid value 'soon' for '--poll-interval <SECONDS>': expected seconds from 0.1 to 3600, such as 5 or \
+                "invalid value for '--poll-interval <SECONDS>': expected seconds from 0.1 to 3600, such as 5 or \
                  0.5; molecule-host --help lists what there is",
             ),
             (
                 "agent.wasm --on-pause=stop",
-                "invalid value 'stop' for '--on-pause <wait|exit>': expected wait or exit; molecule-host --help lists \
+                "invalid value for '--on-pause <wait|exit>': expected wait or exit; molecule-host --help lists \
                  what there is",
             ),
         ] {

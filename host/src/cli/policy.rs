@@ -6,16 +6,15 @@ mod request;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::CommandFactory;
 use molecule_host::gate::Grants;
 
 use self::request::Request;
-use super::args::{GrantArgs, PolicyAction, PolicyArgs, PolicyKeys};
+use super::args::{GrantArgs, JsonArgs, PolicyAction, PolicyArgs, PolicyKeys};
 use super::console::Console;
 use super::failure::Failure;
 use super::keys::{self, Flags, Page, Wrong};
 use super::limits::LimitArgs;
-use super::parse;
 use super::settings::{self, UsageError};
 
 /// A policy file that has been read: its keys as flags, each of which makes sense. Equal words are equal policies.
@@ -69,9 +68,7 @@ impl PolicyFile {
     /// # Errors
     /// None that were not found when it was read.
     pub(super) fn put_into(&self, grants: &mut GrantArgs, limits: &mut LimitArgs) -> Result<(), UsageError> {
-        let wrong = |error: clap::Error| UsageError(parse::explain(&error));
-        let matches = PolicyKeys::command().no_binary_name(true).try_get_matches_from(&self.words);
-        let file = PolicyKeys::from_arg_matches(&matches.map_err(wrong)?).map_err(wrong)?;
+        let file: PolicyKeys = keys::read_back(&self.words)?;
         *grants = std::mem::take(grants).or(file.grants);
         *limits = std::mem::take(limits).or(file.limits);
         Ok(())
@@ -144,7 +141,7 @@ pub(super) enum PolicyError {
 /// # Errors
 /// What is wrong in the file or in what is asked, and that a request would be denied.
 pub(super) fn policy(args: PolicyArgs, console: Console) -> Result<(), Failure> {
-    let PolicyArgs { action, file, requests, json } = args;
+    let PolicyArgs { action, file, requests, answers: JsonArgs { json } } = args;
     let usage = |text: &str| UsageError(text.to_owned());
     let action = action.ok_or_else(|| {
         usage("nothing is asked; check a file with: molecule-host policy check agent.policy.toml")

@@ -15,7 +15,7 @@ use super::table::{ago, table};
 pub(super) fn ps(args: PsArgs, environment: &Environment, console: Console) -> Result<(), Failure> {
     let client = Client::new(settings::state_dir(args.state, environment)?);
     let rows: Vec<AgentRow> = client.ask_all::<Vec<AgentRow>>(&Request::Ps)?.into_iter().flatten().collect();
-    if args.json {
+    if args.answers.json {
         for row in &rows {
             console.json(row)?;
         }

@@ -10,6 +10,7 @@ use super::console::Console;
 use super::control;
 use super::failure::{Exit, Failure, of_end};
 use super::files;
+use super::limits::with_stack;
 use super::load::load;
 use super::metrics;
 use super::prompt::Person;
@@ -35,11 +36,7 @@ pub(super) async fn run(
         settings;
     let mut hangups = hangups().map_err(Failure::System)?;
     files::raise(1);
-    let builder = Host::builder().state_dir(&state_dir).egress(egress);
-    let builder = match stack_bytes {
-        Some(bytes) => builder.stack_bytes(bytes),
-        None => builder,
-    };
+    let builder = with_stack(Host::builder().state_dir(&state_dir).egress(egress), stack_bytes);
     let host = signals.or_stop(builder.build()).await?;
     let agent = signals.or_stop(load(&host, &component, &spec.limits)).await?;
     tracing::info!("connecting to {} as workspace {}", spec.platform_url, spec.workspace_id);

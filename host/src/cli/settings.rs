@@ -19,6 +19,9 @@ use super::limits::{LimitArgs, limit};
 use super::prompt::PromptSettings;
 use super::{policy, values};
 
+/// The variable for the proxy of agents' requests. Other than the flag it may hold a password.
+pub(super) const EGRESS_PROXY: &str = "MOLECULE_EGRESS_PROXY";
+
 /// The environment, as far as it matters here: an empty variable counts as none.
 pub(super) struct Environment(Box<Lookup>);
 
@@ -118,7 +121,7 @@ impl RunSettings {
         let spec = spec(agent, environment)?;
         let prompt = PromptSettings::new(prompt.no_prompt, &output, file, Some(&spec.token));
         let state_dir = state_dir(state, environment)?;
-        let egress = egress(way_out)?;
+        let egress = egress(way_out, environment)?;
         let metrics = watch.metrics;
         Ok(Self { component, state_dir, stack_bytes, egress, metrics, spec, policy: repolicy, prompt })
     }
@@ -147,8 +150,8 @@ pub(super) fn spec(args: AgentArgs, environment: &Environment) -> Result<AgentSp
 /// How requests of agents get out.
 ///
 /// # Errors
-/// A file of certificates that cannot be read.
-pub(super) fn egress(args: EgressArgs) -> Result<EgressSettings, UsageError> {
+/// A file of certificates that cannot be read, and a variable that names no proxy.
+pub(super) fn egress(args: EgressArgs, environment: &Environment) -> Result<EgressSettings, UsageError> {
     let read = |path: PathBuf| {
         std::fs::read(&path).map_err(|error| {
             UsageError(format!(
@@ -158,7 +161,8 @@ pub(super) fn egress(args: EgressArgs) -> Result<EgressSettings, UsageError> {
         })
     };
     let extra_roots = args.egress_root.map(read).transpose()?;
-    Ok(EgressSettings { extra_roots, proxy: args.egress_proxy, ..EgressSettings::default() })
+    let proxy = environment.or(args.egress_proxy, EGRESS_PROXY, str::parse)?;
+    Ok(EgressSettings { extra_roots, proxy, ..EgressSettings::default() })
 }
 
 /// Where it is remembered.
@@ -321,10 +325,12 @@ mod tests {
                 ("MOLECULE_POLL_INTERVAL", "0.5"),
                 ("MOLECULE_ON_PAUSE", "exit"),
                 ("MOLECULE_ON_REVOKED", "exit"),
+                ("MOLECULE_EGRESS_PROXY", "http://user:hunter2@proxy.example:3128"),
             ],
         )
         .unwrap();
-        let RunSettings { component, state_dir, spec, .. } = settings;
+        let RunSettings { component, state_dir, spec, egress, .. } = settings;
+        assert_eq!(egress.proxy, "http://user:hunter2@proxy.example:3128".parse().ok());
         assert_eq!((component, state_dir), ("a.wasm".into(), "/var/lib/agents".into()));
         assert_eq!(
             (spec.platform_url.to_string().as_str(), spec.workspace_id.to_string().as_str()),
@@ -353,6 +359,11 @@ mod tests {
             settings("a.wasm", &[("MOLECULE_PLATFORM_URL", "acme.example")]).unwrap_err().to_string(),
             "MOLECULE_PLATFORM_URL: the platform URL must begin with https:// or http://; correct it or unset it"
         );
+        let proxy = [("MOLECULE_EGRESS_PROXY", "https://user:hunter2@proxy")];
+        let error =
+            settings(&format!("a.wasm --platform-url {URL} --workspace-id {ID} --state-dir s"), &proxy);
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with("MOLECULE_EGRESS_PROXY: ") && !error.contains("hunter2"), "{error}");
         use std::os::unix::ffi::OsStringExt as _;
         let environment = Environment::new(|_| Some(OsString::from_vec(b"hunter2\xff".to_vec())));
         let error = environment.text(TOKEN_VARIABLE).unwrap_err().to_string();

@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: the first asks to stop, the second one does not ask. SIGHUP asks to look at the files again.
+//! Ctrl-C and SIGTERM: the first asks to stop, the second one does not ask. SIGHUP asks to look at the files again, or
+//! where there are none to stop as well.
 
 use std::future::Future;
 use std::io;
@@ -16,24 +17,38 @@ pub(super) fn hangups() -> io::Result<Signal> {
     signal(SignalKind::hangup())
 }
 
+/// What SIGHUP is to a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hangup {
+    /// One more way to ask it to stop, unless whoever started it has it ignored, as nohup(1) does.
+    Stops,
+    /// Something else: see [`hangups`].
+    IsItsOwn,
+}
+
 /// The signals that have come. Clones see the same ones.
 #[derive(Debug, Clone)]
 pub(super) struct Signals(watch::Receiver<usize>);
 
 impl Signals {
-    /// Takes SIGINT and SIGTERM from now on. Must be called within a tokio runtime.
+    /// Takes SIGINT and SIGTERM from now on, and SIGHUP where it stops. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// When the system does not let a handler be set.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(super) fn listen(hangup: Hangup) -> io::Result<Self> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = match hangup {
+            Hangup::Stops if !hangups_are_ignored() => Some(hangups()?),
+            Hangup::Stops | Hangup::IsItsOwn => None,
+        };
         let (sender, receiver) = watch::channel(0);
         tokio::spawn(async move {
             loop {
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
+                    Some(()) = next(hangup.as_mut()) => {}
                 }
                 sender.send_modify(|count| *count += 1);
             }
@@ -73,6 +88,21 @@ impl Signals {
             done = work => done.map_err(Into::into),
         }
     }
+}
+
+async fn next(signal: Option<&mut Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether SIGHUP was ignored when this process began. Where there is no procfs that is not known, and it was not.
+fn hangups_are_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // One bit for each signal, the lowest for the first, which is SIGHUP.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 #[cfg(test)]

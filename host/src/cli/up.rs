@@ -6,7 +6,7 @@ mod fleet;
 mod reporter;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use molecule_host::Host;
 use molecule_host::egress::EgressSettings;
@@ -16,6 +16,7 @@ use super::board::Board;
 use super::control;
 use super::failure::Failure;
 use super::files;
+use super::limits::with_stack;
 use super::metrics;
 use super::service::Service;
 use super::settings::{self, Environment, UsageError};
@@ -44,7 +45,7 @@ impl UpSettings {
             UsageError("no file is named; give one, as in: molecule-host up agents.toml".to_owned())
         })?;
         let state_dir = settings::state_dir(args.state, environment)?;
-        let egress = settings::egress(args.egress)?;
+        let egress = settings::egress(args.egress, environment)?;
         Ok(Self { file: AgentsFile::read(&path)?, path, state_dir, egress, metrics: args.watch.metrics })
     }
 }
@@ -57,11 +58,8 @@ pub(super) async fn up(settings: UpSettings, signals: Signals, service: Service)
     let UpSettings { path, file, state_dir, egress, metrics } = settings;
     files::raise(file.agents.len());
     let mut hangups = hangups().map_err(Failure::System)?;
-    let builder = Host::builder().state_dir(&state_dir).egress(egress);
-    let builder = match file.agents.iter().filter_map(Definition::stack_bytes).max() {
-        Some(bytes) => builder.stack_bytes(bytes),
-        None => builder,
-    };
+    let stack = stack_bytes(&file);
+    let builder = with_stack(Host::builder().state_dir(&state_dir).egress(egress), stack);
     let host = signals.or_stop(builder.build()).await?;
     let board = Board::default();
     let _control = control::serve(&state_dir, board.clone());
@@ -90,7 +88,7 @@ pub(super) async fn up(settings: UpSettings, signals: Signals, service: Service)
             Some(()) = hangups.recv() => {
                 board.pull_secrets();
                 tokio::select! {
-                    () = reload(&mut fleet, &path) => {}
+                    () = reload(&mut fleet, &path, stack) => {}
                     () = signals.first() => {}
                 }
             }
@@ -98,10 +96,20 @@ pub(super) async fn up(settings: UpSettings, signals: Signals, service: Service)
     }
 }
 
+/// The stack that all agents of a file get: the largest that one of them wants.
+fn stack_bytes(file: &AgentsFile) -> Option<usize> {
+    file.agents.iter().filter_map(Definition::stack_bytes).max()
+}
+
 /// Reads the file again, and does what changed.
-async fn reload(fleet: &mut Fleet, path: &std::path::Path) {
+async fn reload(fleet: &mut Fleet, path: &Path, stack: Option<usize>) {
     match AgentsFile::read(path) {
         Ok(file) => {
+            if stack_bytes(&file) != stack {
+                tracing::warn!(
+                    "max-stack is another one now; all agents of this process share one stack size, which changes with its next start"
+                );
+            }
             files::raise(file.agents.len());
             fleet.change(file).await;
         }

@@ -5,6 +5,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use molecule_host::OnEnd;
+use molecule_host::egress::ProxyUrl;
+
+use super::settings::EGRESS_PROXY;
 
 /// Between two heartbeats. The platform takes a workspace for gone after 90 s.
 pub(super) fn heartbeat_interval(text: &str) -> Result<Duration, String> {
@@ -38,6 +41,17 @@ pub(super) fn loopback(text: &str) -> Result<SocketAddr, String> {
     match text.parse::<SocketAddr>() {
         Ok(address) if address.ip().is_loopback() => Ok(address),
         _ => Err("expected a loopback address with a port, such as 127.0.0.1:9464".to_owned()),
+    }
+}
+
+/// The proxy for requests of agents, without a password: everybody on the machine can read an argument list.
+pub(super) fn egress_proxy(text: &str) -> Result<ProxyUrl, String> {
+    let proxy = text.parse::<ProxyUrl>().map_err(|error| error.to_string())?;
+    match text.contains('@') {
+        true => Err(format!(
+            "a user and a password are not written here; set {EGRESS_PROXY} to the URL with them"
+        )),
+        false => Ok(proxy),
     }
 }
 
@@ -107,6 +121,14 @@ mod tests {
         ] {
             assert_eq!(loopback(text).is_ok(), good, "{text}");
         }
+    }
+
+    #[test]
+    fn a_proxy_is_written_without_a_password_and_none_is_repeated() {
+        assert!(egress_proxy("http://proxy.example:3128").is_ok());
+        let error = egress_proxy("http://user:hunter2@proxy.example:3128").unwrap_err();
+        assert!(error.contains("set MOLECULE_EGRESS_PROXY") && !error.contains("hunter2"), "{error}");
+        assert!(!egress_proxy("https://user:hunter2@proxy").unwrap_err().contains("hunter2"));
     }
 
     #[test]

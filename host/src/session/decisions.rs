@@ -40,9 +40,10 @@ pub(super) async fn run(context: Arc<Context>) {
     }
 }
 
-/// What was denied, and whom the agent may and does call. Answers speak for themselves.
+/// What was denied; whom the agent may and does call, what it may and does ask for, and which secrets it has seen. Answers
+/// speak for themselves.
 pub(super) fn is_worth_a_row(receipt: &Receipt) -> bool {
-    receipt.denied.is_some() || receipt.kind == Kind::CallPeer
+    receipt.denied.is_some() || matches!(receipt.kind, Kind::CallPeer | Kind::Fetch | Kind::RevealSecret)
 }
 
 /// Each decision once, and how often it was made.
@@ -82,9 +83,8 @@ fn report(receipt: &Receipt, times: usize, redactor: &Redactor) -> ActivityRepor
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_same_decision_is_one_row() {
-        let receipt = |number, target: &str, denied: Option<&'static str>| Receipt {
+    fn receipt(number: u64, target: &str, denied: Option<&'static str>) -> Receipt {
+        Receipt {
             number,
             kind: Kind::CallPeer,
             target: target.to_owned(),
@@ -93,7 +93,20 @@ mod tests {
             denied,
             grant: denied.map(|_| "--allow-peer bob".to_owned()),
             reason: None,
-        };
+        }
+    }
+
+    #[test]
+    fn what_is_granted_is_worth_a_row_where_it_reaches_somebody() {
+        for kind in Kind::ALL {
+            let reaches = matches!(kind, Kind::CallPeer | Kind::Fetch | Kind::RevealSecret);
+            assert_eq!(is_worth_a_row(&Receipt { kind, ..receipt(1, "x", None) }), reaches, "{kind:?}");
+            assert!(is_worth_a_row(&Receipt { kind, ..receipt(1, "x", Some("rule")) }), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_decision_is_one_row() {
         let receipts =
             [receipt(1, "bob", Some("peer")), receipt(2, "eve", None), receipt(3, "bob", Some("peer"))];
         let rows: Vec<_> = folded(&receipts)

@@ -35,7 +35,6 @@ impl Handle {
         self.0.spec.shutdown_grace
     }
 
-    /// Looks for other secrets.
     /// Changes what is granted; false where it is the same.
     pub(crate) fn set_grants(&self, grants: Grants) -> bool {
         let before = self.0.gate.revision();
@@ -45,6 +44,7 @@ impl Handle {
         self.0.gate.revision() != before
     }
 
+    /// Looks for other secrets.
     pub(crate) fn pull_secrets(&self) {
         self.0.pull_secrets.notify_one();
     }

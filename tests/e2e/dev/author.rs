@@ -5,6 +5,7 @@ use std::fs;
 use model_server::{Config, ModelServer};
 use molecule_tests::guests;
 use molecule_tests::process::CommandLine;
+use rustix::process::Signal;
 
 use super::watch::{Played, Scene, begun, gone};
 
@@ -47,10 +48,13 @@ async fn what_the_author_says_holds_and_what_runs_beside_the_agent_ends_with_dev
     assert!(ended.stderr.contains("at http://127.0.0.1"), "what it prints is in the log: {}", ended.stderr);
     gone(begun(&pid).await).await;
 
-    let scene = Scene::start(played.command()).await;
-    let beside = begun(&pid).await;
-    scene.stop().await;
-    gone(beside).await;
+    // Its terminal is closed.
+    for signal in [Signal::TERM, Signal::HUP] {
+        let scene = Scene::start(played.command()).await;
+        let beside = begun(&pid).await;
+        scene.stop_by(signal).await;
+        gone(beside).await;
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use molecule_tests::canvas::{Canvas, PATIENCE, Workspace};
 use molecule_tests::guests;
 use molecule_tests::process::{CommandLine, Program};
+use rustix::process::Signal;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -42,7 +43,11 @@ impl Scene {
     }
 
     pub(super) async fn stop(self) {
-        self.program.terminate();
+        self.stop_by(Signal::TERM).await;
+    }
+
+    pub(super) async fn stop_by(self, signal: Signal) {
+        self.program.signal(signal);
         let ended = self.program.ended().await;
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     }
@@ -85,7 +90,7 @@ async fn a_message_in_hand_is_answered_once_and_those_sent_meanwhile_by_the_new_
     compile(&home, guests::COUNTER).await;
     let (command, file) = dev_file(&home, guests::SLOW);
     let scene = Scene::start(command.with(["--shutdown-grace", "30"])).await;
-    scene.say("3000 in hand").await;
+    scene.say("10000 in hand").await;
     scene.program.says("from user").await;
     put(guests::COUNTER, &file);
     scene.program.says("loaded; swapping").await;
@@ -93,7 +98,7 @@ async fn a_message_in_hand_is_answered_once_and_those_sent_meanwhile_by_the_new_
     scene.program.says("upgraded: counter").await;
     scene.say("afterwards").await;
     // The counter has seen two messages, and so not the one that was in hand.
-    scene.answers(&["3000 in hand", "1", "2"]).await;
+    scene.answers(&["10000 in hand", "1", "2"]).await;
     // Whatever is said is printed, whichever version said it.
     scene.program.says("2").await;
     scene.stop().await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use molecule_host::lock::LockError;
 use molecule_host::{Ended, Event, Host, StartError};
+use molecule_tests::canvas::PATIENCE;
 use molecule_tests::embedded::{Embedded, host, load, spec};
 use molecule_tests::guests;
 use molecule_tests::process::CommandLine;
@@ -29,7 +30,7 @@ async fn the_first_heartbeat_follows_the_registration_at_once() {
             seen = front.has_received(seen + 1).await.len();
         }
     };
-    tokio::time::timeout(Duration::from_secs(1), beats).await.expect("a heartbeat within a second");
+    tokio::time::timeout(PATIENCE, beats).await.expect("a heartbeat");
     assert_eq!(running.stop(Duration::ZERO).await, Ended::Shutdown);
     let asked: Vec<String> = front.received().into_iter().map(|request| request.target).collect();
     let at = |target: &str| asked.iter().position(|it| it == target).unwrap();

@@ -16,12 +16,12 @@ async fn a_message_in_hand_is_answered_before_the_host_ends() {
     let world = World::new().await;
     let alice = world.create("alice").await;
     let host = CommandLine::host(&world, &alice, guests::SLOW, &world.path("state")).spawn();
-    world.say(&alice, "1000 soon").await;
+    world.say(&alice, "5000 soon").await;
     world.record(&alice, "busy", |record| record["active_tasks"] == 1).await;
     host.terminate();
     let ended = host.ended().await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert_eq!(world.answers(&alice).await, ["1000 soon"]);
+    assert_eq!(world.answers(&alice).await, ["5000 soon"]);
 }
 
 #[tokio::test]
@@ -128,16 +128,16 @@ async fn a_message_in_hand_is_answered_in_spite_of_a_pause_and_no_other_is_begun
     let mut spec = spec(world.url(), &alice);
     spec.concurrency = Some(1);
     let agent = Embedded::start(&host, guests::SLOW, spec).await;
-    world.say(&alice, "1500 in hand").await;
+    world.say(&alice, "5000 in hand").await;
     world.say(&alice, "0 waits").await;
     agent.nth(2, "both", |event| matches!(event, Event::MessageIn { .. }).then_some(())).await;
     world.pause(&alice).await;
     agent.event("a pause", |event| matches!(event, Event::Paused).then_some(())).await;
-    assert_eq!(world.answered(&alice, 1).await, ["1500 in hand"]);
+    assert_eq!(world.answered(&alice, 1).await, ["5000 in hand"]);
     let handled = |event: &Event| matches!(event, Event::Handled { .. });
     assert_eq!(agent.count(handled), 1);
     world.resume(&alice).await;
-    assert_eq!(world.answered(&alice, 2).await, ["1500 in hand", "0 waits"]);
+    assert_eq!(world.answered(&alice, 2).await, ["5000 in hand", "0 waits"]);
     agent.stop().await;
 }
 

@@ -20,9 +20,11 @@ async fn another_component_takes_over_and_both_are_told_so() {
     // Nothing has changed.
     assert!(hang_up(&host, 1).await.contains("0 upgraded, 0 started again, 0 wrong, 1 left alone"));
     // Other settings.
-    let table = || Table { more: "config = { colour = 'red' }", ..table(&alice, "agent.wasm") };
+    let table =
+        || Table { more: "config = { colour = 'red' }\nmax-stack = '2MiB'", ..table(&alice, "agent.wasm") };
     fleet.write(0.1, &[table()]);
     assert!(hang_up(&host, 2).await.contains("1 upgraded"));
+    host.says("max-stack is another one now").await;
     host.says("on-stop upgrade").await;
     let start = host.says("on-start (upgrade)").await;
     assert!(start.contains(r#"[("colour", "red")]"#), "{start}");
@@ -49,17 +51,17 @@ async fn what_is_in_hand_is_answered_by_the_old_one_and_what_waits_by_the_new_on
     let alice = world.create("alice").await;
     let (fleet, component) = (Fleet::new(&world), world.path("agent.wasm"));
     replace(&component, guests::SLOW);
-    let table = || Table { more: "concurrency = 1", ..table(&alice, "agent.wasm") };
+    let table = || Table { more: "concurrency = 1\nshutdown-grace = 60", ..table(&alice, "agent.wasm") };
     fleet.write(0.1, &[table()]);
     let host = fleet.command().spawn();
-    world.say(&alice, "1500 in hand").await;
+    world.say(&alice, "10000 in hand").await;
     world.say(&alice, "0 waits").await;
     host.says_often("[alice] message ", 2).await;
     world.record(&alice, "busy", |record| record["active_tasks"] == 1).await;
     replace(&component, guests::FAILS);
     assert!(hang_up(&host, 1).await.contains("1 upgraded"));
     let answers = world.answered(&alice, 2).await;
-    assert_eq!(answers[0], "1500 in hand");
+    assert_eq!(answers[0], "10000 in hand");
     assert_ne!(answers[1], "0 waits", "it was another agent that handled it");
     host.terminate();
     assert_eq!(host.ended().await.code, Some(0));

@@ -137,6 +137,7 @@ async fn a_backup_of_a_host_that_works_is_whole_and_another_host_goes_on_from_it
     assert_quits(&backup().run().await, 2, "no host has kept anything in ");
 
     let host = fleet.command().spawn();
+    host.says("[alice] started").await;
     for number in 0..30 {
         world.say(&alice, &number.to_string()).await;
     }

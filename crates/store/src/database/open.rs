@@ -34,11 +34,14 @@ pub(super) fn writer(path: &Path, schema: &Schema, options: &Options) -> Result<
     Ok(connection)
 }
 
-/// Opens a connection to a file that is there and is ours, of any version that is known.
+/// Opens a connection to a file that is there and is ours, of any version that is known. One that nobody has written to
+/// yet is nobody's.
 pub(crate) fn existing(path: &Path, schema: &Schema, options: &Options) -> Result<Connection, StoreError> {
     let connection = connect(path, options).map_err(|error| open_error(path, error))?;
-    check_owner(&connection, path, schema)?;
-    Ok(connection)
+    match check_owner(&connection, path, schema)? {
+        0 => Err(StoreError::Empty { path: path.into() }),
+        _ => Ok(connection),
+    }
 }
 
 /// Opens a connection that reads a file which [`writer`] has opened.
@@ -126,10 +129,10 @@ fn patiently(timeout: Duration, attempt: impl Fn() -> rusqlite::Result<()>) -> r
     }
 }
 
-/// Refuses a file that another application or a newer release wrote.
-fn check_owner(connection: &Connection, path: &Path, schema: &Schema) -> Result<(), StoreError> {
+/// Refuses a file that another application or a newer release wrote, and gives back the version of any other.
+fn check_owner(connection: &Connection, path: &Path, schema: &Schema) -> Result<usize, StoreError> {
     let snapshot = connection.unchecked_transaction().map_err(|error| open_error(path, error))?;
-    version(&snapshot, path, schema).map(drop)
+    version(&snapshot, path, schema)
 }
 
 /// The number of migrations that the file has taken. To be called in a transaction: another process may be

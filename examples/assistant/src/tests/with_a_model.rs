@@ -108,10 +108,30 @@ fn without_a_model_and_without_its_key_a_few_words_do_and_help_says_so() {
 }
 
 #[test]
-fn the_card_asks_for_what_the_default_model_needs() {
-    let agent = Host::new().start::<Assistant>().unwrap();
-    assert_eq!(agent.card().asks.hosts, ["POST https://api.openai.com/v1/chat/completions"]);
-    assert_eq!(agent.card().asks.secrets, ["OPENAI_API_KEY"]);
+fn what_the_model_needs_is_said_at_the_start_where_its_key_is_not_there() {
+    for (host, expected) in [
+        (
+            Host::new(),
+            Some(
+                "--secret OPENAI_API_KEY=env:OPENAI_API_KEY --allow-secret OPENAI_API_KEY@api.openai.com \
+                 --allow-net 'POST https://api.openai.com/v1/chat/completions'",
+            ),
+        ),
+        (
+            Host::new().config("model-url", "http://127.0.0.1:8000/v1/").config("model-key", "MY_KEY"),
+            Some(
+                "--allow-secret MY_KEY@127.0.0.1:8000 --allow-net 'POST http://127.0.0.1:8000/v1/chat/completions'",
+            ),
+        ),
+        (Host::new().secret(model::KEY), None),
+        (Host::new().config("model-url", "http://127.0.0.1:8000/v1").config("model-key", "none"), None),
+    ] {
+        let agent = host.start::<Assistant>().unwrap();
+        let said = host.logged().into_iter().find(|line| line.contains("needs a key"));
+        assert_eq!(said.is_some(), expected.is_some(), "{said:?}");
+        assert!(said.unwrap_or_default().contains(expected.unwrap_or_default()));
+        assert!(agent.card().asks.hosts.is_empty() && agent.card().asks.secrets.is_empty());
+    }
 }
 
 #[test]
@@ -217,7 +237,7 @@ fn a_model_that_comes_to_no_end_is_stopped() {
 }
 
 #[test]
-fn everybody_sees_meanwhile_what_it_thinks_about() {
+fn everybody_sees_meanwhile_that_it_thinks() {
     let host = host([Ok(says("Blue."))]);
     host.start::<Assistant>().unwrap().message("Which colour?").unwrap();
     let tasks: Vec<_> = host
@@ -229,7 +249,7 @@ fn everybody_sees_meanwhile_what_it_thinks_about() {
             _ => None,
         })
         .collect();
-    assert_eq!(tasks, [Some("thinking about: Which colour?".into()), Some("the request".into()), None]);
+    assert_eq!(tasks, [Some("thinking".into()), Some("the request".into()), None]);
 }
 
 #[test]

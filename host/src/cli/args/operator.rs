@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use molecule_protocol::WorkspaceId;
 
-use super::{EgressArgs, OutputArgs, StateArgs, TEMPLATE, WatchArgs};
+use super::{EgressArgs, JsonArgs, OutputArgs, StateArgs, WatchArgs};
 
 const UP_ABOUT: &str = "\
 Runs many agents in one process, each as a workspace of its own, as a file says.
@@ -32,18 +32,15 @@ Examples:
 
 const UP_AFTER: &str = "\
 SIGHUP reads the file again; a file that is wrong changes nothing. Agents that have ended are started again.
-The only variables that are read are MOLECULE_STATE_DIR and MOLECULE_LOG.
+The only variables that are read are MOLECULE_STATE_DIR, MOLECULE_EGRESS_PROXY and MOLECULE_LOG.
 Exit codes: 0 stopped by a signal; where all agents have ended, that of the first one in the file whose end was none that was asked for; 2 for a file that is wrong; 6 for local trouble.";
 
 /// `molecule-host up AGENTS.toml`
 #[derive(Debug, Parser)]
 #[command(
-    name = "molecule-host up",
-    version,
     about = UP_ABOUT,
     override_usage = "molecule-host up AGENTS.toml [OPTIONS]",
-    after_help = UP_AFTER,
-    help_template = TEMPLATE
+    after_help = UP_AFTER
 )]
 pub(in crate::cli) struct UpArgs {
     /// What to run
@@ -80,12 +77,9 @@ Exit codes: 0 done; 2 no such letter, or a wrong flag; 5 a host has the workspac
 /// `molecule-host inbox list`
 #[derive(Debug, Parser)]
 #[command(
-    name = "molecule-host inbox",
-    version,
     about = INBOX_ABOUT,
     override_usage = "molecule-host inbox list|show|retry|drop [KEY]... [OPTIONS]",
-    after_help = INBOX_AFTER,
-    help_template = TEMPLATE
+    after_help = INBOX_AFTER
 )]
 pub(in crate::cli) struct InboxArgs {
     /// What to do
@@ -100,9 +94,8 @@ pub(in crate::cli) struct InboxArgs {
     /// Only those of this workspace
     #[arg(long, value_name = "ID")]
     pub(in crate::cli) workspace_id: Option<WorkspaceId>,
-    /// For programs: one JSON object a line
-    #[arg(long)]
-    pub(in crate::cli) json: bool,
+    #[command(flatten)]
+    pub(in crate::cli) answers: JsonArgs,
     #[command(flatten)]
     pub(in crate::cli) state: StateArgs,
 }
@@ -138,17 +131,13 @@ Exit codes: 0 shown; 2 no host runs there; 6 local trouble.";
 /// `molecule-host ps`
 #[derive(Debug, Parser)]
 #[command(
-    name = "molecule-host ps",
-    version,
     about = PS_ABOUT,
     override_usage = "molecule-host ps [OPTIONS]",
-    after_help = PS_AFTER,
-    help_template = TEMPLATE
+    after_help = PS_AFTER
 )]
 pub(in crate::cli) struct PsArgs {
-    /// For programs: one JSON object a line
-    #[arg(long)]
-    pub(in crate::cli) json: bool,
+    #[command(flatten)]
+    pub(in crate::cli) answers: JsonArgs,
     #[command(flatten)]
     pub(in crate::cli) state: StateArgs,
 }
@@ -169,12 +158,9 @@ Exit codes: 0 the agent is gone or the host has stopped; 2 no such agent, or no 
 /// `molecule-host logs AGENT`
 #[derive(Debug, Parser)]
 #[command(
-    name = "molecule-host logs",
-    version,
     about = LOGS_ABOUT,
     override_usage = "molecule-host logs AGENT [OPTIONS]",
-    after_help = LOGS_AFTER,
-    help_template = TEMPLATE
+    after_help = LOGS_AFTER
 )]
 pub(in crate::cli) struct LogsArgs {
     /// Which agent: as ps names it, or its workspace id
@@ -183,9 +169,8 @@ pub(in crate::cli) struct LogsArgs {
     /// End after the lines that are there
     #[arg(long)]
     pub(in crate::cli) no_follow: bool,
-    /// For programs: one JSON object a line
-    #[arg(long)]
-    pub(in crate::cli) json: bool,
+    #[command(flatten)]
+    pub(in crate::cli) answers: JsonArgs,
     #[command(flatten)]
     pub(in crate::cli) state: StateArgs,
 }
@@ -208,12 +193,9 @@ Exit codes: 0 copied; 2 no host has kept anything there; 6 local trouble, such a
 /// `molecule-host backup FILE`
 #[derive(Debug, Parser)]
 #[command(
-    name = "molecule-host backup",
-    version,
     about = BACKUP_ABOUT,
     override_usage = "molecule-host backup FILE [OPTIONS]",
-    after_help = BACKUP_AFTER,
-    help_template = TEMPLATE
+    after_help = BACKUP_AFTER
 )]
 pub(in crate::cli) struct BackupArgs {
     /// The new file

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
-use super::{GrantArgs, LimitArgs, TEMPLATE};
+use super::{GrantArgs, JsonArgs, LimitArgs};
 
 const POLICY_ABOUT: &str = "\
 Says whether a file of grants is right, and what a request would get by it.
@@ -37,12 +37,9 @@ Exit codes: 0 the file is right, or all requests are allowed; 1 one of them is d
 /// `molecule-host policy check|explain FILE [REQUEST]...`
 #[derive(Debug, Parser)]
 #[command(
-    name = "molecule-host policy",
-    version,
     about = POLICY_ABOUT,
     override_usage = "molecule-host policy check FILE [OPTIONS]\n       molecule-host policy explain FILE REQUEST... [OPTIONS]",
-    after_help = POLICY_AFTER,
-    help_template = TEMPLATE
+    after_help = POLICY_AFTER
 )]
 pub(in crate::cli) struct PolicyArgs {
     /// What to do
@@ -54,9 +51,8 @@ pub(in crate::cli) struct PolicyArgs {
     /// What is asked for, in words or one in quotes
     #[arg(value_name = "REQUEST")]
     pub(in crate::cli) requests: Vec<String>,
-    /// For programs: one JSON object a line
-    #[arg(long)]
-    pub(in crate::cli) json: bool,
+    #[command(flatten)]
+    pub(in crate::cli) answers: JsonArgs,
 }
 
 /// What to do with a policy file.

@@ -2,7 +2,10 @@
 
 use std::ffi::OsStr;
 
+use molecule_host::token::{TOKEN_FILE_VARIABLE, TOKEN_VARIABLE};
 use tokio::process::Command;
+
+use crate::cli::settings::EGRESS_PROXY;
 
 /// Flags and wrappers that are meant for building programs of this machine.
 const FOR_THE_HOST: [&str; 7] = [
@@ -30,7 +33,7 @@ const FROM_A_CARGO: [&str; 9] = [
 ];
 
 /// Secrets of ours, which build scripts and macros of the agent's crate have no business with.
-const SECRET: [&str; 2] = [molecule_host::token::TOKEN_VARIABLE, molecule_host::token::TOKEN_FILE_VARIABLE];
+const SECRET: [&str; 3] = [TOKEN_VARIABLE, TOKEN_FILE_VARIABLE, EGRESS_PROXY];
 
 /// Takes from the command's environment what would disturb a build for another target, in another workspace. What the
 /// author says about cargo itself, such as `CARGO_HOME` and `CARGO_TARGET_DIR`, stays.
@@ -60,6 +63,7 @@ mod tests {
             ("RUSTFLAGS", false, true),
             ("RUSTC_WORKSPACE_WRAPPER", false, true),
             ("MOLECULE_WORKSPACE_TOKEN", false, true),
+            ("MOLECULE_EGRESS_PROXY", false, true),
             ("CARGO_TARGET_DIR", true, false),
             ("CARGO_HOME", true, false),
             ("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", true, false),

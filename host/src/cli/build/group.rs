@@ -26,6 +26,14 @@ impl Group {
         &mut self.child
     }
 
+    /// Ends all of them now. Who has ended by himself has his status still.
+    pub(in crate::cli) fn kill(&mut self) {
+        if let Some(leader) = self.leader {
+            // It may just have ended.
+            let _ = rustix::process::kill_process_group(leader, Signal::KILL);
+        }
+    }
+
     /// Waits for its end.
     pub(in crate::cli) async fn wait(&mut self) -> io::Result<std::process::ExitStatus> {
         let status = self.child.wait().await?;
@@ -37,10 +45,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(leader) = self.leader.take() {
-            // It may just have ended.
-            let _ = rustix::process::kill_process_group(leader, Signal::KILL);
-        }
+        self.kill();
     }
 }
 

@@ -1,11 +1,16 @@
 //! What cargo says on standard error.
 
+use std::io::Write;
 use std::process::Stdio;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::cli::screen;
 
 /// Bytes that are kept. What is wrong stands at the beginning.
 const KEPT: usize = 256 * 1024;
+/// Bytes of a line that is shown before it has ended.
+const LONGEST_LINE: usize = 64 * 1024;
 /// Characters of an error.
 const LONGEST: usize = 8000;
 
@@ -44,19 +49,31 @@ impl Talk {
         let (Some(mut stderr), Self::Heard { shown, .. }) = (stderr, self) else { return String::new() };
         let mut kept = Vec::new();
         let mut chunk = Vec::with_capacity(8 * 1024);
-        // On a thread for what may wait: a person who reads slowly holds up cargo and nobody else.
-        let mut person = tokio::io::stderr();
+        let mut line = Vec::new();
         while stderr.read_buf(&mut chunk).await.is_ok_and(|read| read > 0) {
             let room = KEPT.saturating_sub(kept.len());
             kept.extend(chunk.iter().take(room));
-            // Where nobody reads it, there is nobody to tell.
-            if shown && person.write_all(&chunk).await.is_ok() {
-                let _ = person.flush().await;
+            if shown {
+                line.append(&mut chunk);
+                // Whole lines: a question that is open stands below them.
+                let whole = line.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+                let whole = if line.len() - whole > LONGEST_LINE { line.len() } else { whole };
+                show(line.drain(..whole).collect()).await;
             }
             chunk.clear();
         }
+        show(line).await;
         wrong(&String::from_utf8_lossy(&kept))
     }
+}
+
+/// On a thread for what may wait: a person who reads slowly holds up cargo and nobody else.
+async fn show(lines: Vec<u8>) {
+    if lines.is_empty() {
+        return;
+    }
+    // Where nobody reads it, there is nobody to tell.
+    let _ = tokio::task::spawn_blocking(move || screen::Stderr.write_all(&lines)).await;
 }
 
 /// What is wrong, without colours: from the first error on, if there is one.

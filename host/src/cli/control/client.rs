@@ -27,6 +27,15 @@ pub(crate) enum ControlError {
         /// The folder.
         state_dir: PathBuf,
     },
+    /// Somebody else's folder or socket.
+    #[error(
+        "{} belongs to another user; run this as that one, or give the --state-dir of a host of your own",
+        path.display()
+    )]
+    Foreign {
+        /// The folder, or the socket in it.
+        path: PathBuf,
+    },
     /// It does not have what was asked for; its words.
     #[error("{0}")]
     Unknown(String),
@@ -83,16 +92,31 @@ impl Client {
     }
 
     fn connect(&self) -> Result<Vec<(PathBuf, UnixStream)>, ControlError> {
-        let connected: Vec<_> = sockets(&self.state_dir)
-            .unwrap_or_default()
-            .into_iter()
-            // A host that was killed leaves its socket behind.
-            .filter_map(|socket| UnixStream::connect(&socket).ok().map(|stream| (socket, stream)))
-            .collect();
-        match connected.is_empty() {
-            true => Err(ControlError::NoHost { state_dir: self.state_dir.clone() }),
-            false => Ok(connected),
+        let mut none = ControlError::NoHost { state_dir: self.state_dir.clone() };
+        let mut connected = Vec::new();
+        let found = sockets(&self.state_dir).unwrap_or_else(|error| {
+            none = absent(&error, &self.state_dir, &self.state_dir);
+            Vec::new()
+        });
+        for socket in found {
+            match UnixStream::connect(&socket) {
+                Ok(stream) => connected.push((socket, stream)),
+                // A host that was killed leaves its socket behind.
+                Err(error) if matches!(none, ControlError::NoHost { .. }) => {
+                    none = absent(&error, &socket, &self.state_dir);
+                }
+                Err(_) => {}
+            }
         }
+        if connected.is_empty() { Err(none) } else { Ok(connected) }
+    }
+}
+
+/// Why there is no host, from what the system said of the folder or of a socket.
+fn absent(error: &io::Error, path: &Path, state_dir: &Path) -> ControlError {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => ControlError::Foreign { path: path.to_owned() },
+        _ => ControlError::NoHost { state_dir: state_dir.to_owned() },
     }
 }
 
@@ -146,6 +170,24 @@ fn converse<T: DeserializeOwned>(
                 take(serde_json::from_value(value).map_err(|error| silent(error.into()))?);
                 answered = true;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_another_user_s_is_not_taken_for_nobody_s() {
+        let absent = |kind: io::ErrorKind| absent(&kind.into(), Path::new("s/control.sock"), Path::new("s"));
+        let foreign = absent(io::ErrorKind::PermissionDenied).to_string();
+        assert!(
+            foreign.starts_with("s/control.sock belongs to another user; run this as that one"),
+            "{foreign}"
+        );
+        for kind in [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused] {
+            assert!(absent(kind).to_string().starts_with("no host runs on s; "));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A command that runs as long as the agent does.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -106,9 +107,12 @@ impl Beside {
         match ready {
             Err(_) => return Err(BesideError::Silent { command: shown, within }),
             Ok(false) => {
-                // Its streams have ended, and it most likely has as well; one that has not is not waited for.
+                // Its streams have ended, and it most likely has as well. What it has started may not have, and would
+                // be out of reach when it is waited for.
+                group.kill();
                 let status = tokio::time::timeout(Duration::from_secs(1), group.wait()).await;
                 let status = match status {
+                    Ok(Ok(status)) if status.signal() == Some(9) => "its output, or it was killed".to_owned(),
                     Ok(Ok(status)) => status.to_string(),
                     Ok(Err(error)) => error.to_string(),
                     Err(_) => "its output, not the command itself".to_owned(),
@@ -172,6 +176,25 @@ mod tests {
         drop(beside.unwrap());
         let read = tokio::task::spawn_blocking(move || std::io::read_to_string(end.unwrap()).unwrap());
         assert_eq!(tokio::time::timeout(LONG, read).await.expect("somebody still runs").unwrap(), "");
+    }
+
+    #[tokio::test]
+    async fn what_one_that_failed_has_started_ends_as_well() {
+        let folder = tempfile::tempdir().unwrap();
+        let pid = folder.path().join("pid");
+        // The grandchild holds none of the streams.
+        let script = format!("sleep 1000 >/dev/null 2>&1 & echo $! >{}; exit 3", pid.display());
+        let error = shell(&script, LONG).await.unwrap_err().to_string();
+        assert!(error.contains("(exit status: 3)"), "{error}");
+        let stat = format!("/proc/{}/stat", std::fs::read_to_string(pid).unwrap().trim());
+        // One that nobody has asked how it ended is a zombie.
+        let runs = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
+        let gone = async {
+            while runs() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LONG, gone).await.expect("it goes on");
     }
 
     #[tokio::test]

@@ -235,11 +235,14 @@ mod tests {
 
         /// The id of the message of this number, once it has come.
         async fn message(&self, number: usize) -> String {
-            loop {
-                if let Some(id) = self.user.sent(self.workspace).await.into_iter().nth(number) {
-                    return id;
+            let sent = async {
+                loop {
+                    if let Some(id) = self.user.sent(self.workspace).await.into_iter().nth(number) {
+                        return id;
+                    }
                 }
-            }
+            };
+            tokio::time::timeout(Duration::from_secs(60), sent).await.expect("a message")
         }
 
         fn tell(&self, event: Event) {

@@ -8,9 +8,10 @@
 //! crate; an operator who runs a component has not asked for either.
 
 use std::ffi::OsString;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, Parser};
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -18,15 +19,16 @@ use crate::cli::args::{BehaviourArgs, DevArgs, EgressArgs, GrantArgs};
 use crate::cli::escape::one_line;
 use crate::cli::keys::{self, Flags, Page, Wrong};
 use crate::cli::limits::LimitArgs;
-use crate::cli::parse;
 use crate::cli::settings::UsageError;
 
 /// Its name.
 pub(super) const NAME: &str = "agent.dev.toml";
 /// The key that is no flag.
 const BESIDE: &str = "beside";
+/// Stands for a port that is free, wherever it is written the same one.
+const PORT: &str = "{port}";
 const ADVICE: &str =
-    "the keys are beside, and the flags of molecule-host dev for grants, behaviour and limits";
+    "the keys are beside, and the flags of molecule-host dev for grants, network, behaviour and limits";
 /// Characters of what is said of it.
 const SHOWN: usize = 1000;
 
@@ -62,6 +64,9 @@ impl DevFile {
             return Ok(None);
         }
         let text = keys::read(&path, "give --no-dev-file to do without it")?;
+        let text = with_port(text).map_err(|error| {
+            UsageError(format!("there is no port for {PORT} in {}: {error}; write one there", path.display()))
+        })?;
         Self::parse(Page { path: &path, text: &text }).map(Some).map_err(UsageError::from)
     }
 
@@ -91,9 +96,7 @@ impl DevFile {
     /// # Errors
     /// None that were not found when it was read.
     pub(super) fn put_into(&self, args: &mut DevArgs) -> Result<(), UsageError> {
-        let wrong = |error: clap::Error| UsageError(parse::explain(&error));
-        let matches = DevKeys::command().no_binary_name(true).try_get_matches_from(&self.words);
-        let mut file = DevKeys::from_arg_matches(&matches.map_err(wrong)?).map_err(wrong)?;
+        let mut file: DevKeys = keys::read_back(&self.words)?;
         let policy = args.grants.policy.take().or(file.grants.policy.take());
         args.grants = std::mem::take(&mut args.grants).or(file.grants);
         args.grants.policy = policy;
@@ -111,8 +114,7 @@ impl DevFile {
 
     /// One line for whoever did not know of it.
     pub(super) fn says(&self) -> String {
-        let words = self.words.iter().map(|word| word.to_string_lossy());
-        let flags = words.collect::<Vec<_>>().join(" ");
+        let flags = self.words.iter().map(shown).collect::<Vec<_>>().join(" ");
         let flags = if flags.is_empty() { "no flags".to_owned() } else { flags };
         let beside = match self.beside.is_empty() {
             true => String::new(),
@@ -120,6 +122,29 @@ impl DevFile {
         };
         let line = format!("{} adds {flags}{beside} (--no-dev-file does without it)", self.path.display());
         one_line(&line, SHOWN)
+    }
+}
+
+/// The text with a port in it that nobody listens at now, where it wants one.
+fn with_port(text: String) -> std::io::Result<String> {
+    if !text.contains(PORT) {
+        return Ok(text);
+    }
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    Ok(text.replace(PORT, &port.to_string()))
+}
+
+/// A flag as it may be logged: what may hold a password without its value.
+fn shown(word: &OsString) -> String {
+    let word = word.to_string_lossy();
+    let whose = match word.strip_prefix("--config=") {
+        Some(pair) => pair.find('=').map(|at| at + "--config=".len()),
+        None if word.starts_with("--egress-proxy=") => word.find('='),
+        None => None,
+    };
+    match whose.and_then(|end| word.get(..end)) {
+        Some(key) => format!("{key}=…"),
+        None => word.into_owned(),
     }
 }
 
@@ -204,11 +229,40 @@ mod tests {
         }
     }
 
+    /// The example that everybody tries first.
+    #[test]
+    fn that_of_the_assistant_grants_the_very_model_that_it_starts() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/assistant");
+        let file = DevFile::of(&folder).unwrap().unwrap();
+        let after = |word: &str| {
+            let at = file.beside.iter().position(|it| it == word).unwrap();
+            file.beside[at + 1].as_str()
+        };
+        assert!(folder.join(after("--manifest-path")).is_file(), "{:?}", file.beside);
+        let mut args = args(".");
+        file.put_into(&mut args).unwrap();
+        let url = format!("http://{}/v1", after("--listen"));
+        let said =
+            |key: &str| args.behaviour.config.iter().find(|(it, _)| it == key).map(|(_, it)| it.as_str());
+        assert_eq!((said("model-url"), said("model-key")), (Some(url.as_str()), Some("none")));
+        let rules: Vec<_> = args.grants.allow_net.iter().map(ToString::to_string).collect();
+        assert_eq!(rules, [format!("POST {url}/chat/completions")]);
+    }
+
+    #[test]
+    fn a_port_is_free_and_the_same_wherever_it_is_written() {
+        assert_eq!(with_port("a = 1".to_owned()).unwrap(), "a = 1");
+        let text = with_port("{port} {port}".to_owned()).unwrap();
+        let (one, other) = text.split_once(' ').unwrap();
+        assert_eq!(one, other);
+        assert!(one.parse::<u16>().unwrap() > 0);
+    }
+
     #[test]
     fn flags_go_before_the_file_and_what_may_be_repeated_is_both() {
         let file = read(
             "allow-peer = [\"bob\"]\nmax-memory = \"64MiB\"\npoll-interval = 3\npolicy = \"its.toml\"\negress-root = \"ca.pem\"\n\
-             secret = [\"KEY=env:A\", \"OTHER=env:B\"]\n[config]\nmodel = \"small\"\nkey = \"none\"\n",
+             secret = [\"KEY=env:A\", \"OTHER=file:b.key\"]\n[config]\nmodel = \"small\"\nkey = \"none\"\n",
         )
         .unwrap();
         let mut args =
@@ -222,18 +276,19 @@ mod tests {
         let config = config.map(|(key, value)| (key.to_owned(), value.to_owned()));
         assert_eq!(args.behaviour.config, config);
         let secrets: Vec<_> = args.behaviour.secret.iter().map(ToString::to_string).collect();
-        assert_eq!(secrets, ["OTHER=env:B", "KEY=env:MINE"]);
         // From the folder of the file.
+        assert_eq!(secrets, ["OTHER=file:agents/a/b.key", "KEY=env:MINE"]);
         assert_eq!(args.grants.policy, Some("agents/a/its.toml".into()));
         assert_eq!(args.egress.egress_root, Some("agents/a/ca.pem".into()));
     }
 
     #[test]
-    fn one_line_says_what_it_adds() {
-        let file = read("beside = [\"cargo\", \"run\"]\nallow-peer = [\"bob\"]").unwrap();
+    fn one_line_says_what_it_adds_and_no_value_that_may_be_secret() {
+        let text = "beside = [\"cargo\", \"run\"]\nallow-peer = [\"bob\"]\negress-proxy = \"http://p:1\"\nconfig = { k = \"a=b\" }";
+        let file = read(text).unwrap();
         assert_eq!(
             file.says(),
-            "agents/a/agent.dev.toml adds --allow-peer=bob, and runs beside the agent: cargo run (--no-dev-file does without it)"
+            "agents/a/agent.dev.toml adds --allow-peer=bob --egress-proxy=… --config=k=…, and runs beside the agent: cargo run (--no-dev-file does without it)"
         );
         assert_eq!(
             file.beside(),

@@ -193,16 +193,16 @@ impl Watch {
         self.since = Some((began, (now + QUIET).min(began + RESTLESS)));
     }
 
-    /// A new folder beside those that are watched has to be watched as well; one that is gone may come again.
+    /// A new folder beside those that are watched has to be watched as well. One that is gone may come again, and may be
+    /// there already: what is told of is another folder than the one that is watched.
     fn notice(&mut self, path: &Path) {
         if path.parent().is_some_and(|parent| self.packages.contains(parent)) {
-            match path.is_dir() {
-                true => {
-                    if let Err(error) = self.watch_within(path) {
-                        tracing::warn!("{}", unwatched(&error));
-                    }
-                }
-                false => drop(self.watched.remove(path)),
+            if self.watched.remove(path) {
+                // The system may have forgotten it by itself.
+                let _ = self.watcher.unwatch(path);
+            }
+            if let Err(error) = self.watch_within(path) {
+                tracing::warn!("{}", unwatched(&error));
             }
         }
     }
@@ -305,6 +305,13 @@ mod tests {
         assert_eq!(next(&mut watch).await, set(&["texts/deep/a.txt"]));
         fs::remove_file(folder.join("src/lib.rs")).unwrap();
         assert_eq!(next(&mut watch).await, set(&["src/lib.rs"]));
+
+        // One that is gone and there again before anybody has looked, as git does.
+        fs::remove_dir_all(folder.join("texts")).unwrap();
+        fs::create_dir(folder.join("texts")).unwrap();
+        assert!(next(&mut watch).await.contains("texts"));
+        fs::write(folder.join("texts/b.txt"), "1").unwrap();
+        assert_eq!(next(&mut watch).await, set(&["texts/b.txt"]));
     }
 
     #[tokio::test]

@@ -23,9 +23,8 @@ fn parse(text: &str) -> Result<PolicyFile, Vec<String>> {
 }
 
 fn args(flags: &str) -> (GrantArgs, LimitArgs) {
-    let words = flags.split_whitespace();
-    let matches = PolicyKeys::command().no_binary_name(true).try_get_matches_from(words).unwrap();
-    let keys = PolicyKeys::from_arg_matches(&matches).unwrap();
+    let words: Vec<OsString> = flags.split_whitespace().map(Into::into).collect();
+    let keys: PolicyKeys = keys::read_back(&words).unwrap();
     (keys.grants, keys.limits)
 }
 

@@ -77,6 +77,8 @@ fn lines_of_terminal() -> mpsc::UnboundedReceiver<String> {
         while !sender.is_closed() && is_at_the_terminal() {
             match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&LOOK)) {
                 Ok(0) | Err(Errno::INTR) => continue,
+                // Whoever asked has gone meanwhile, and the line is for whoever asks next.
+                Ok(_) if sender.is_closed() => return,
                 Ok(_) => {}
                 Err(_) => return,
             }

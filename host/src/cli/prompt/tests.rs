@@ -33,11 +33,14 @@ impl Scene {
 
     /// Types a line as soon as a question is open.
     async fn types(&self, line: &str) {
-        let mut line = line.to_owned();
-        while let Some(back) = self.desk.offer(line) {
-            line = back;
-            tokio::task::yield_now().await;
-        }
+        let typed = async {
+            let mut line = line.to_owned();
+            while let Some(back) = self.desk.offer(line) {
+                line = back;
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), typed).await.expect("a question");
     }
 }
 

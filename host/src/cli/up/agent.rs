@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
 use super::file::Definition;
-use super::reporter::Reporter;
+use super::reporter::{Following, Reporter};
 use crate::cli::banner::lacks_line;
 use crate::cli::board::{Board, Recent};
 use crate::cli::escape::one_line;
@@ -77,10 +77,18 @@ pub(super) struct Life {
 impl Life {
     /// Runs an agent to its end.
     pub(super) async fn live(mut self, version: Version) -> End {
-        let end = match self.run(version).await {
+        if let Some(before) = self.before.take() {
+            before.cancelled().await;
+        }
+        let following = self.reporter.follow(version.definition.workspace, &self.label, &self.recent);
+        let end = match self.run(version, &following).await {
             Ok(end) => end,
             Err(failure) => End::failed(&failure),
         };
+        // Nobody reads them any more: whoever has another order for it hears of that.
+        self.orders.close();
+        // How it ended is its last line.
+        following.drained().await;
         let about = self.label.as_str();
         match end.exit {
             Exit::Done => {
@@ -95,10 +103,7 @@ impl Life {
         end
     }
 
-    async fn run(&mut self, mut version: Version) -> Result<End, Failure> {
-        if let Some(before) = self.before.take() {
-            before.cancelled().await;
-        }
+    async fn run(&mut self, mut version: Version, following: &Following) -> Result<End, Failure> {
         let mut old: Option<Running> = None;
         loop {
             // Started, or in the place of the one before; unless another order comes first.
@@ -106,7 +111,7 @@ impl Life {
             if let Some(lacks) = lacks_line(&version.agent.card.asks, &spec) {
                 tracing::warn!(about = self.label, "lacks {lacks}");
             }
-            spec.events = self.reporter.follow(spec.workspace_id, &self.label, &self.recent);
+            spec.events = following.events();
             let grace = spec.shutdown_grace;
             let begun = async {
                 match &old {
@@ -129,6 +134,7 @@ impl Life {
                     }
                 },
             };
+            following.begun();
             self.watch(&running, &version);
             tokio::select! {
                 ended = running.ended() => return Ok(End::of(&ended)),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::CommandFactory;
 use molecule_host::AgentSpec;
 use molecule_protocol::WorkspaceId;
 use toml::Spanned;
@@ -15,7 +15,6 @@ use toml::de::{DeTable, DeValue};
 
 use crate::cli::args::AgentArgs;
 use crate::cli::keys::{self, Flags, Key, Page};
-use crate::cli::parse;
 use crate::cli::policy::PolicyFile;
 use crate::cli::settings::{self, Environment, UsageError};
 
@@ -59,9 +58,7 @@ impl Definition {
     }
 
     fn args(&self) -> Result<AgentArgs, UsageError> {
-        let wrong = |error: clap::Error| UsageError(parse::explain(&error));
-        let matches = AgentArgs::command().no_binary_name(true).try_get_matches_from(&self.words);
-        let mut args = AgentArgs::from_arg_matches(&matches.map_err(wrong)?).map_err(wrong)?;
+        let mut args: AgentArgs = keys::read_back(&self.words)?;
         if let Some(policy) = &self.policy {
             policy.put_into(&mut args.grants, &mut args.limits)?;
         }
@@ -266,6 +263,7 @@ mod tests {
             [agents.alice]
             workspace-id = "{ID}"
             token-file = "secret/alice.token"
+            secret = ["KEY=file:secret/key", "OTHER=env:OTHER"]
             allow-peer = "carol"
             heartbeat-interval = 0.5
             config.greeting = "Hi = there"
@@ -283,6 +281,8 @@ mod tests {
         let spec = alice.spec().unwrap();
         assert_eq!((spec.workspace_id, alice.workspace), (ID.parse().unwrap(), ID.parse().unwrap()));
         assert_eq!(spec.token.flag, Some("etc/secret/alice.token".into()));
+        let secrets: Vec<_> = spec.secrets.iter().map(ToString::to_string).collect();
+        assert_eq!(secrets, ["KEY=file:etc/secret/key", "OTHER=env:OTHER"]);
         assert_eq!(
             (spec.intervals.poll, spec.intervals.heartbeat),
             (Duration::from_secs(2), Duration::from_millis(500))
