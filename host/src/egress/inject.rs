@@ -12,25 +12,21 @@ use crate::secrets::Secrets;
 pub(super) fn into_headers(headers: &mut HeaderMap, secrets: &Secrets) -> Result<(), FetchError> {
     for (header, value) in headers.iter_mut() {
         let Ok(text) = value.to_str() else { continue };
-        let mut replaced = Zeroizing::new(String::new());
-        let mut rest = 0;
-        for (range, name) in references(text) {
-            let secret = secrets.use_up(&name)?;
-            // With room for all of it: a buffer that grows leaves copies behind.
-            let mut longer = Zeroizing::new(String::with_capacity(
-                replaced.len() + text.len().saturating_sub(rest) + secret.expose().len(),
-            ));
-            longer.push_str(&replaced);
-            longer.push_str(text.get(rest..range.start).unwrap_or_default());
-            longer.push_str(secret.expose());
-            replaced = longer;
-            rest = range.end;
-        }
-        if rest == 0 {
+        let found: Vec<_> = references(text)
+            .map(|(range, name)| Ok((range, secrets.use_up(&name)?)))
+            .collect::<Result<_, FetchError>>()?;
+        if found.is_empty() {
             continue;
         }
-        let mut whole = Zeroizing::new(Vec::with_capacity(replaced.len() + text.len().saturating_sub(rest)));
-        whole.extend_from_slice(replaced.as_bytes());
+        // With room for all of it: a buffer that grows leaves copies behind.
+        let room = text.len() + found.iter().map(|(_, secret)| secret.expose().len()).sum::<usize>();
+        let mut whole = Zeroizing::new(Vec::with_capacity(room));
+        let mut rest = 0;
+        for (range, secret) in &found {
+            whole.extend_from_slice(text.get(rest..range.start).unwrap_or_default().as_bytes());
+            whole.extend_from_slice(secret.expose().as_bytes());
+            rest = range.end;
+        }
         whole.extend_from_slice(text.get(rest..).unwrap_or_default().as_bytes());
         let mut injected = HeaderValue::from_bytes(&whole).map_err(|_| {
             FetchError::Invalid(format!(

@@ -107,3 +107,15 @@ async fn a_way_out_of_the_folder_is_none() {
     }
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
 }
+
+/// The count may be too high; a receipt of a denial for it would have an operator grant what is not needed.
+#[tokio::test]
+async fn what_is_allowed_after_a_second_look_was_never_denied() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = keeper(&folder).await;
+    let answer = running.ask("write /data/full 61440\nremove /data/full\nwrite /data/a 61440").await;
+    assert_eq!(answer, "ok\nok\nok");
+    let denied: Vec<_> =
+        running.gate.receipts().latest().into_iter().filter(|receipt| receipt.denied.is_some()).collect();
+    assert!(denied.is_empty(), "{denied:#?}");
+}
