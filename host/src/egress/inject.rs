@@ -63,3 +63,30 @@ fn json(value: &str) -> Result<Zeroizing<String>, FetchError> {
     let json = serde_json::to_string(value).map_err(|error| FetchError::Invalid(error.to_string()))?;
     Ok(Zeroizing::new(json))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::header::AUTHORIZATION;
+    use molecule_protocol::SecretValue;
+
+    use super::*;
+
+    #[test]
+    fn a_header_has_its_values_where_the_references_stood_and_no_library_prints_it() {
+        let secrets = Secrets::default();
+        let values = [("A", "first-of-two"), ("B", "second")];
+        secrets.pulled(
+            values.map(|(name, value)| (name.to_owned(), SecretValue::new(value))).into_iter().collect(),
+        );
+        let header = |text: &'static str| -> HeaderMap {
+            [(AUTHORIZATION, HeaderValue::from_static(text))].into_iter().collect()
+        };
+        let mut headers = header("x {{secret:A}}, {{secret:B}}{{secret:A}} y {{secret}}");
+        into_headers(&mut headers, &secrets).unwrap();
+        assert_eq!(headers[AUTHORIZATION], "x first-of-two, secondfirst-of-two y {{secret}}");
+        assert!(headers[AUTHORIZATION].is_sensitive() && !format!("{headers:?}").contains("first"));
+        let mut headers = header("nothing here");
+        into_headers(&mut headers, &secrets).unwrap();
+        assert!(!headers[AUTHORIZATION].is_sensitive());
+    }
+}

@@ -255,6 +255,22 @@ async fn no_log_line_has_the_key_over_http_2_either() {
     lines.have_no_key();
 }
 
+#[tokio::test]
+async fn trailers_that_repeat_a_key_are_masked() {
+    let server = Server::start(|request, mut respond| {
+        let mut body = respond.send_response(Response::new(()), false).unwrap();
+        let key = request.headers()["authorization"].clone();
+        body.send_data(Bytes::from_static(b"ok"), false).unwrap();
+        body.send_trailers([(http::HeaderName::from_static("x-key"), key)].into_iter().collect()).unwrap();
+        Then::GoesOn
+    })
+    .await;
+    server.agent.entrust("KEY", KEY);
+    let response = with_key(&server.agent, "{{secret:KEY}}").await.unwrap();
+    let body = response.into_body().collect().await.unwrap();
+    assert_eq!(body.trailers().unwrap()["x-key"], "*".repeat(KEY.len()));
+}
+
 /// Take the end of its tasks out of a connection and this one hangs.
 #[tokio::test]
 async fn a_connection_ends_with_its_agent_though_the_server_reads_no_more() {

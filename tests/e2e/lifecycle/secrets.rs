@@ -136,3 +136,29 @@ async fn secrets_are_pulled_again_and_again_and_their_new_values_used() {
     assert_eq!(server.received()[0].header("authorization"), Some("the new value"));
     agent.stop().await;
 }
+
+/// Take the redaction out of what is said and this one fails.
+#[tokio::test]
+async fn what_is_said_has_no_secret_that_was_used() {
+    let world = World::new().await;
+    let alice = world.create("alice").await;
+    let platform = world.address();
+    let times = AtomicUsize::new(0);
+    let front = Scripted::answering(move |received| match received.target.ends_with("/secrets/values") {
+        true if times.fetch_add(1, Ordering::Relaxed) == 0 => Reply::json(200, r#"{"KEY":"hunter22"}"#),
+        true => Reply::json(400, r#"{"error":"what about hunter22 now?"}"#),
+        false => Reply::PassOn(platform),
+    })
+    .await;
+    let server = Scripted::answering(|_| Reply::json(200, "{}")).await;
+    let mut spec = spec(&front.url(), &alice);
+    spec.grants.net.push(server.url().parse().unwrap());
+    spec.grants.secrets.push(format!("KEY@localhost:{}", server.address().port()).parse().unwrap());
+    let agent = Embedded::start(&host(&world.path("state")).await, guests::FETCHES, spec).await;
+    world.say(&alice, &format!("GET {}/ authorization:{{{{secret:KEY}}}}", server.url())).await;
+    assert_eq!(world.answered(&alice, 1).await, ["200 {}"]);
+    agent.running.pull_secrets();
+    let said = agent.complains("what about").await;
+    assert!(said.contains("what about [secret KEY] now?"), "{said}");
+    agent.stop().await;
+}

@@ -51,6 +51,8 @@ async fn nothing_grows_beyond_the_quota() {
         ("write /data/full 61440\nresize /data/full 61441", "error no space"),
         ("write /data/full 61440\nmkdir /data/b", "error no space"),
         ("write /data/full 61440\nlink /data/full /data/other", "error no space"),
+        ("pwrite /data/full 61440\npwrite /data/full 61441", "error no space"),
+        ("write /data/full 61440\nsymlink full /data/other", "error no space"),
         ("write /data/full 61440\nresize /data/new 0", "error no space"),
         ("write /data/full 61441", "error io"),
         ("resize /data/sparse 1000000000000", "error no space"),
