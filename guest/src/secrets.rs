@@ -18,7 +18,9 @@ use crate::imports::secrets as host;
 
 /// What stands for a secret in the value of a header, or, where the operator allows that, in a field of a JSON body.
 ///
-/// Any text around it stays: `format!("Bearer {}", reference("KEY"))`.
+/// In a header any text around it stays: `format!("Bearer {}", reference("KEY"))`. A field of a body must be the reference
+/// and nothing else, and the body be given whole, with a JSON `content-type`: in what is written piece by piece nothing is
+/// looked for. A request has 16 of them at most.
 pub fn reference(name: &str) -> String {
     format!("{{{{secret:{name}}}}}")
 }

@@ -35,7 +35,7 @@ pub struct Usage {
     pub quota: u64,
 }
 
-/// How much is in use; none where no storage is granted.
+/// How much is in use; none where no storage is granted, or where that cannot be told.
 pub async fn usage() -> Option<Usage> {
     let usage = host::measure().await?;
     Some(Usage { used: usage.used as u64, quota: usage.quota as u64 })

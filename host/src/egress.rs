@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 use molecule_gate::Gate;
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 use tokio::sync::Semaphore;
 
 pub use self::limits::{EgressLimits, TimeBound};
@@ -90,7 +91,8 @@ impl Egress {
         Self::through(settings, Arc::new(SystemResolver::default()), Arc::new(SystemDialer))
     }
 
-    /// The same through an embedder's own names and sockets. Neither is asked about an address that was not judged.
+    /// The same through an embedder's own names and sockets. Names are looked up of requests that are allowed, and of the
+    /// proxy; connected to are addresses that were judged, and those of the proxy, which are not.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -104,6 +106,8 @@ impl Egress {
             InvalidTls::Roots(why) => InvalidEgress::ExtraRoots(why),
             InvalidTls::Library(why) => InvalidEgress::Tls(why),
         })?;
+        // A ticket that one agent was given would tell a server that another one is the same.
+        tls.resumption = Resumption::disabled();
         tls.alpn_protocols = vec![connection::H2.to_vec(), b"http/1.1".to_vec()];
         let sockets = Arc::new(Semaphore::new(limits.connections));
         Ok(Self(Arc::new(Shared { resolver, dialer, tls: Arc::new(tls), proxy, limits, sockets })))

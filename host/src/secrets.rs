@@ -20,8 +20,10 @@ mod redactor;
 mod source;
 
 use std::fmt;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
+use futures::future::join_all;
 use molecule_gate::{Grants, Permit, SecretName};
 use molecule_protocol::SecretValue;
 use molecule_runtime::Reveal;
@@ -31,10 +33,16 @@ pub(crate) use self::redactor::Filter;
 pub use self::redactor::{Redactor, SHORTEST};
 pub use self::source::{InvalidSecretSource, SecretOrigin, SecretSource, UnreadableSecret};
 
+/// How long the reading of one source may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The secrets of one agent.
 #[derive(Default)]
 pub struct Secrets {
     sources: Vec<SecretSource>,
+    /// One for each source, held while it is read.
+    turns: Vec<Arc<tokio::sync::Mutex<()>>>,
+    patience: Duration,
     held: RwLock<Held>,
     redactor: Redactor,
 }
@@ -49,14 +57,18 @@ struct Held {
 impl Secrets {
     /// With sources of the operator's own, which are read when [`read`](Self::read) says so.
     pub fn new(sources: Vec<SecretSource>) -> Self {
-        Self { sources, ..Self::default() }
+        let turns = sources.iter().map(|_| Arc::default()).collect();
+        Self { sources, turns, patience: PATIENCE, ..Self::default() }
     }
 
-    /// Reads the operator's own. One that cannot be read keeps its old value and is named in what is returned.
-    pub fn read(&self) -> Vec<UnreadableSecret> {
+    /// Reads the operator's own, each for 10 s at most. One that cannot be read keeps its old value and is named in what is
+    /// returned.
+    pub async fn read(&self) -> Vec<UnreadableSecret> {
+        let sources = self.sources.iter().zip(&self.turns);
+        let read = join_all(sources.map(|(source, turn)| source.read_within(self.patience, turn))).await;
         let mut unreadable = Vec::new();
-        let read = self.sources.iter().filter_map(|source| {
-            let value = source.read().map_err(|error| unreadable.push(error)).ok();
+        let read = self.sources.iter().zip(read).filter_map(|(source, read)| {
+            let value = read.map_err(|error| unreadable.push(error)).ok();
             let value = value.or_else(|| self.held(|held| held.own.get(source.name().as_str()).cloned()));
             Some((source.name().as_str().to_owned(), value?))
         });
@@ -149,30 +161,50 @@ mod tests {
         Secrets::new(vec![format!("KEY=file:{}", path.display()).parse().unwrap()])
     }
 
-    #[test]
-    fn the_operator_s_own_go_before_those_of_the_platform() {
+    #[tokio::test]
+    async fn the_operator_s_own_go_before_those_of_the_platform() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         std::fs::write(&path, "of the operator\n").unwrap();
         let secrets = with_file(&path);
-        assert!(secrets.read().is_empty());
+        assert!(secrets.read().await.is_empty());
         secrets.pulled(platform(&[("KEY", "of the platform"), ("OTHER", "another")]));
         assert_eq!(value(&secrets, "KEY").as_deref(), Some("of the operator"));
         assert_eq!(value(&secrets, "OTHER").as_deref(), Some("another"));
         assert_eq!(value(&secrets, "NONE"), None);
     }
 
-    #[test]
-    fn one_that_cannot_be_read_any_more_keeps_its_old_value() {
+    #[tokio::test]
+    async fn one_that_cannot_be_read_any_more_keeps_its_old_value() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let secrets = with_file(&path);
-        assert_eq!((secrets.read().len(), value(&secrets, "KEY")), (1, None));
+        assert_eq!((secrets.read().await.len(), value(&secrets, "KEY")), (1, None));
         std::fs::write(&path, "first").unwrap();
-        assert!(secrets.read().is_empty());
+        assert!(secrets.read().await.is_empty());
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(secrets.read().len(), 1);
+        assert_eq!(secrets.read().await.len(), 1);
         assert_eq!(value(&secrets, "KEY").as_deref(), Some("first"));
+    }
+
+    #[tokio::test]
+    async fn a_pipe_that_nobody_writes_to_is_given_up_and_holds_up_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, file) = (folder.path().join("pipe"), folder.path().join("file"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::fs::write(&file, "of the file").unwrap();
+        let sources = [("PIPE", &pipe), ("FILE", &file)];
+        let sources = sources.map(|(name, path)| format!("{name}=file:{}", path.display()).parse().unwrap());
+        let mut secrets = Secrets::new(sources.to_vec());
+        secrets.patience = Duration::from_millis(50);
+        for _ in 0..2 {
+            let unreadable = secrets.read().await;
+            assert_eq!(unreadable.len(), 1);
+            assert!(unreadable[0].to_string().contains("pipe that nobody writes to"), "{}", unreadable[0]);
+            assert_eq!(value(&secrets, "FILE").as_deref(), Some("of the file"));
+        }
+        // The one thread that still waits.
+        std::fs::write(&pipe, "too late").unwrap();
     }
 
     #[test]

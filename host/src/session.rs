@@ -215,8 +215,9 @@ impl Session {
             loops.spawn(denials::run(context.clone()));
             // A workspace that was found paused has no agent until it is resumed.
             context.may_work().await;
-            let troubled = secrets::pull(&context, false).await;
-            loops.spawn(secrets::run(context.clone(), troubled));
+            let mut troubles = secrets::Troubles::default();
+            secrets::pull(&context, &mut troubles).await;
+            loops.spawn(secrets::run(context.clone(), troubles));
             instructions(&context).await
         };
         let instructions = tokio::select! {

@@ -110,8 +110,8 @@ impl AgentSpec {
 
     /// Puts times that make no sense within bounds: 20 ms at least between two requests, 30 days at most for all.
     pub(crate) fn clamp(&mut self) {
-        let Intervals { heartbeat, state, poll, poll_eager } = &mut self.intervals;
-        for interval in [heartbeat, state, poll, poll_eager] {
+        let Intervals { heartbeat, state, poll, poll_eager, secrets } = &mut self.intervals;
+        for interval in [heartbeat, state, poll, poll_eager, secrets] {
             *interval = (*interval).clamp(Intervals::SHORTEST, Self::LONGEST);
         }
         for time in [&mut self.callback_time, &mut self.shutdown_grace] {
@@ -147,6 +147,8 @@ pub struct Intervals {
     pub poll: Duration,
     /// Between two looks while a call waits for a peer's answer, or an answer's echo is looked for.
     pub poll_eager: Duration,
+    /// Between two looks for secrets that changed, of which the platform tells nobody.
+    pub secrets: Duration,
 }
 
 impl Intervals {
@@ -155,13 +157,14 @@ impl Intervals {
 }
 
 impl Default for Intervals {
-    /// 30 s, 30 s, 5 s and 1 s: sixteen requests a minute, of the 600 that the platform gives an address.
+    /// 30 s, 30 s, 5 s, 1 s and an hour: sixteen requests a minute, of the 600 that the platform gives an address.
     fn default() -> Self {
         Self {
             heartbeat: Duration::from_secs(30),
             state: Duration::from_secs(30),
             poll: Duration::from_secs(5),
             poll_eager: Duration::from_secs(1),
+            secrets: Duration::from_secs(60 * 60),
         }
     }
 }

@@ -249,7 +249,7 @@ async fn what_a_denial_of_an_address_names_makes_it_work() {
                 })
                 .await;
             let rule = cure.strip_prefix("--allow-net '").and_then(|it| it.strip_suffix('\'')).unwrap();
-            assert_eq!(rule, format!("http://inside.example.com:{port} private"));
+            assert_eq!(rule, format!("http://inside.example.com:{port}/x private"));
             grants.net = vec![rule.parse().unwrap()];
         }
         agent.stop().await;

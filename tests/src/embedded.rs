@@ -23,6 +23,7 @@ pub const QUICK: Intervals = Intervals {
     state: Duration::from_millis(100),
     poll: Duration::from_millis(50),
     poll_eager: Duration::from_millis(50),
+    secrets: Duration::from_secs(60 * 60),
 };
 
 /// A host that keeps its state in a folder.

@@ -68,6 +68,8 @@ pub enum Reply {
     PassOn(SocketAddr),
     /// The server at this address gets the request and acts on it; the client gets the other reply.
     Lose(SocketAddr, Box<Reply>),
+    /// An answer in two halves, the second one once the test says so.
+    Halves(Vec<u8>, Arc<Notify>, Vec<u8>),
     /// The other reply, once the test says so.
     Once(Arc<Notify>, Box<Reply>),
 }
@@ -384,6 +386,15 @@ async fn act(
                 stream.write_all(b"1\r\nx\r\n").await?;
                 stream.flush().await?;
             }
+        }
+        Reply::Halves(first, told, second) => {
+            let length = first.len() + second.len();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+            stream.write_all(&[head.as_bytes(), &first].concat()).await?;
+            stream.flush().await?;
+            told.notified().await;
+            stream.write_all(&second).await?;
+            stream.flush().await.map(|()| true)
         }
         Reply::PassOn(address) => {
             let answer = ask(address, request).await?;

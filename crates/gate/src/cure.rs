@@ -6,6 +6,7 @@ use crate::byte_size::ByteSize;
 use crate::effect::Effect;
 use crate::grants::{Grant, Grants};
 use crate::judge::Refusal;
+use crate::limits::Limits;
 use crate::net_rule::{Bounds, NetRule};
 use crate::secret::{SecretPlace, SecretUse};
 use crate::secret_grant::{SecretGrant, Withheld};
@@ -19,12 +20,18 @@ pub(crate) fn of(refusal: Refusal, effect: &Effect<'_>, grants: &Grants) -> Vec<
         Refusal::NotStarted | Refusal::Socket => Vec::new(),
         Refusal::Peer => {
             let peer = match effect {
-                Effect::CallPeer { id, name, .. } => name.unwrap_or(id),
-                _ => "*",
+                // Whoever asks for a peer of this name gets no grant for all of them.
+                Effect::CallPeer { id, name, .. } => {
+                    [*name, Some(*id)].into_iter().flatten().find(|it| *it != "*")
+                }
+                _ => Some("*"),
             };
-            one(peer.parse().ok().map(Grant::Peer))
+            one(peer.and_then(|peer| peer.parse().ok()).map(Grant::Peer))
         }
-        Refusal::Size => vec![Grant::MessageBytes(effect.bytes())],
+        Refusal::Size => {
+            let bytes = Some(effect.bytes()).filter(|bytes| *bytes <= Limits::MOST_MESSAGE_BYTES);
+            one(bytes.map(Grant::MessageBytes))
+        }
         Refusal::Rate { .. } => vec![Grant::MessagesPerMinute(more(limits.messages_per_minute))],
         Refusal::RequestRate { rules, .. } => {
             let mut cure = vec![Grant::RequestsPerMinute(more(limits.requests_per_minute))];
@@ -91,17 +98,17 @@ fn fetch(
     cure
 }
 
-/// The rule that lets a request connect to an address of a private network, if a rule on a name can.
+/// The rule that lets this request connect to an address of a private network, if a rule on a name can: not all that its
+/// rule is for.
 fn private(effect: &Effect<'_>, grants: &Grants) -> Option<NetRule> {
     let Effect::Connect { target, address, .. } = *effect else { return None };
     let reachable = special_range(address).is_none_or(|range| range.is_private());
     if !reachable || !matches!(target.host(), Host::Name(_)) || target.host().is_loopback() {
         return None;
     }
-    let rule = grants.net.iter().find(|rule| rule.matches(target)).cloned();
-    let rule = rule.unwrap_or_else(|| NetRule::exactly(target));
-    let bounds = Bounds { private: true, ..*rule.bounds() };
-    Some(rule.with_bounds(bounds))
+    let rule = grants.net.iter().find(|rule| rule.matches(target));
+    let bounds = rule.map(|rule| *rule.bounds()).unwrap_or_default();
+    Some(NetRule::exactly(target).with_bounds(Bounds { private: true, ..bounds }))
 }
 
 /// Twice as many.
@@ -124,11 +131,15 @@ pub(crate) fn sentence(refusal: Refusal, effect: &Effect<'_>, grants: &Grants) -
             Effect::CallPeer { .. } => format!("this agent may not call {target}"),
             _ => "this agent may not see any peer".to_owned(),
         },
-        Refusal::Size => format!(
-            "{} bytes are more than the {} that a message may have",
-            effect.bytes(),
-            limits.message_bytes
-        ),
+        Refusal::Size => {
+            let (bytes, most) = (effect.bytes(), Limits::MOST_MESSAGE_BYTES);
+            let more = if bytes > most {
+                format!("; the platform takes no more than {most}")
+            } else {
+                String::new()
+            };
+            format!("{bytes} bytes are more than the {} that a message may have{more}", limits.message_bytes)
+        }
         Refusal::Rate { .. } => format!("more than {} a minute", limits.messages_per_minute),
         Refusal::Network => {
             let Effect::Fetch { target: wanted, .. } = *effect else { return target.into_owned() };

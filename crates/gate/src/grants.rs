@@ -36,17 +36,22 @@ impl Grants {
         self.peers.iter().any(|grant| grant.matches(id, name))
     }
 
-    /// Adds a grant. What has one value only takes the new one.
+    /// Adds a grant. What has one value only has the larger one then: a grant takes nothing away.
     pub fn add(&mut self, grant: Grant) {
+        let limits = &mut self.limits;
         match grant {
             Grant::Peer(peer) => self.peers.push(peer),
             Grant::Net(rule) => self.net.push(rule),
             Grant::Secret(secret) => self.secrets.push(secret),
             Grant::Reveal(name) => self.reveal.push(name),
-            Grant::Storage(size) => self.storage_bytes = Some(size),
-            Grant::MessageBytes(bytes) => self.limits.message_bytes = bytes,
-            Grant::MessagesPerMinute(count) => self.limits.messages_per_minute = count,
-            Grant::RequestsPerMinute(count) => self.limits.requests_per_minute = count,
+            Grant::Storage(size) => self.storage_bytes = self.storage_bytes.max(Some(size)),
+            Grant::MessageBytes(bytes) => limits.message_bytes = limits.message_bytes.max(bytes),
+            Grant::MessagesPerMinute(count) => {
+                limits.messages_per_minute = limits.messages_per_minute.max(count);
+            }
+            Grant::RequestsPerMinute(count) => {
+                limits.requests_per_minute = limits.requests_per_minute.max(count);
+            }
         }
     }
 }

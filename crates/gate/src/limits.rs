@@ -9,7 +9,7 @@ use crate::effect::Kind;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Bytes of one message, to the user or to a peer. The platform cuts a request at 1 MiB.
+    /// Bytes of one message, to the user or to a peer; [`MOST_MESSAGE_BYTES`](Self::MOST_MESSAGE_BYTES) at most.
     pub message_bytes: usize,
     /// Messages a minute, for each kind of effect; as many may come at once.
     pub messages_per_minute: u32,
@@ -41,6 +41,9 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Bytes of one message beyond which no grant helps: the platform cuts a request at 1 MiB.
+    pub const MOST_MESSAGE_BYTES: usize = 1024 * 1024;
+
     /// How often a minute an effect of this kind may happen, if that is bounded.
     pub(crate) fn per_minute(&self, kind: Kind) -> Option<u32> {
         match kind {

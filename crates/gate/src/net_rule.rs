@@ -113,7 +113,6 @@ impl NetRule {
 
     /// The first part of the rule that a request does not fit; none if it is for it.
     pub(crate) fn misses(&self, target: &Target) -> Option<Part> {
-        let method = self.methods.takes(target.method());
         // What differs least often last, so that the first miss is the one worth telling.
         if !self.host.matches(target.host()) {
             Some(Part::Host)
@@ -123,7 +122,7 @@ impl NetRule {
             Some(Part::Port)
         } else if !self.path.matches(target.path()) {
             Some(Part::Path)
-        } else if !method {
+        } else if !self.methods.takes(target.method()) {
             Some(Part::Method)
         } else {
             None

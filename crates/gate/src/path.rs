@@ -25,12 +25,16 @@ pub(crate) fn normalise(path: &str) -> Result<String, InvalidTarget> {
             continue;
         }
         let (value, rest) = hex(bytes).ok_or(InvalidTarget::Percent)?;
-        if is_refused(value) || value == b'%' && hides(rest) {
-            return Err(InvalidTarget::Encoded { text: written(path, bytes, value) });
+        if is_refused(value) {
+            return Err(InvalidTarget::Encoded { text: written(path, bytes) });
         }
         decoded.push(value);
         push(&mut normal, value, is_unreserved(value));
         bytes = rest;
+    }
+    // Of what is sent, not of what was written: `%252%65` is sent as `%252e`.
+    if let Some(text) = hides(&normal) {
+        return Err(InvalidTarget::Encoded { text: excerpt(text) });
     }
     if std::str::from_utf8(&decoded).is_err() {
         return Err(InvalidTarget::NotUtf8);
@@ -58,21 +62,33 @@ fn is_refused(value: u8) -> bool {
     matches!(value, b'.' | b'/' | b'\\') || value.is_ascii_control()
 }
 
-/// Whether what follows a `%25` becomes one of those when it is decoded once or more often.
-fn hides(mut rest: &[u8]) -> bool {
-    while let Some((value, after)) = hex(rest) {
-        if value != b'%' {
-            return is_refused(value);
-        }
-        rest = after;
+/// What becomes one of those when it is decoded, however often that is done and whatever is left of a broken sequence.
+fn hides(path: &str) -> Option<&str> {
+    if !path.contains('%') {
+        return None;
     }
-    false
+    // What is decoded so far, to its end: each byte with where it began.
+    let mut decoded: Vec<(u8, usize)> = Vec::with_capacity(path.len());
+    for (at, byte) in path.bytes().enumerate() {
+        decoded.push((byte, at));
+        while let Some(&[(b'%', start), (high, _), (low, _)]) = decoded.last_chunk::<3>()
+            && let Some((value, _)) = hex(&[high, low])
+        {
+            if is_refused(value) {
+                return path.get(start..=at);
+            }
+            decoded.truncate(decoded.len().saturating_sub(3));
+            decoded.push((value, start));
+        }
+    }
+    None
 }
 
-/// `.` and `..`, and the same before what servers cut off: parameters (`..;a=b`), blanks, another `%`.
+/// `.` and `..`, and the same before what servers cut off: parameters (`..;a=b`), blanks, another `%`, and what some take
+/// for the beginning of a query or a fragment.
 fn is_dots(segment: &str) -> bool {
     let Some(after) = segment.strip_prefix("..").or_else(|| segment.strip_prefix('.')) else { return false };
-    after.is_empty() || [";", "%3B", "%20", "%25"].iter().any(|cut| after.starts_with(cut))
+    after.is_empty() || [";", "%3B", "%20", "%25", "%3F", "%23"].iter().any(|cut| after.starts_with(cut))
 }
 
 /// The value of two hexadecimal digits, and what follows them.
@@ -82,11 +98,10 @@ fn hex(bytes: &[u8]) -> Option<(u8, &[u8])> {
     Some((u8::try_from(high? * 16 + low?).ok()?, rest))
 }
 
-/// The sequence that starts before `after`, with the one that it hides, if it hides one.
-fn written(path: &str, after: &[u8], value: u8) -> String {
+/// The sequence that starts before `after`.
+fn written(path: &str, after: &[u8]) -> String {
     let start = path.len().saturating_sub(after.len() + 1);
-    let length = if value == b'%' { 5 } else { 3 };
-    path.get(start..).and_then(|text| text.get(..length)).unwrap_or("%").to_owned()
+    path.get(start..).and_then(|text| text.get(..3)).unwrap_or("%").to_owned()
 }
 
 fn push(normal: &mut String, byte: u8, plain: bool) {

@@ -21,6 +21,9 @@ pub(crate) struct PathPattern {
     text: String,
     /// Bytes before the slash of the first segment with a star: all, where there is none.
     fixed: usize,
+    /// Segments behind that, and whether any others may follow.
+    segments: usize,
+    open: bool,
 }
 
 const REST: &str = "**";
@@ -58,7 +61,10 @@ impl PathPattern {
     fn new(text: String) -> Self {
         let star = [text.find('*'), text.find("%2A")].into_iter().flatten().min();
         let slash = star.and_then(|at| text.get(..at)?.rfind('/'));
-        Self { fixed: slash.unwrap_or(text.len()), text }
+        let fixed = slash.unwrap_or(text.len());
+        let open = text.ends_with("/**");
+        let segments = slashes(text.get(fixed..).unwrap_or_default()).saturating_sub(usize::from(open));
+        Self { text, fixed, segments, open }
     }
 
     pub(crate) fn is_any(&self) -> bool {
@@ -73,6 +79,11 @@ impl PathPattern {
         let (Some(pattern), Some(segments)) = (pattern.strip_prefix('/'), rest.strip_prefix('/')) else {
             return rest.is_empty() && (pattern.is_empty() || pattern == "/**");
         };
+        // Of the others most end here.
+        let count = slashes(rest);
+        if count < self.segments || count > self.segments && !self.open {
+            return false;
+        }
         let (mut patterns, mut segments) = (pattern.split('/'), segments.split('/'));
         loop {
             match (patterns.next(), segments.next()) {
@@ -112,6 +123,10 @@ impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+fn slashes(text: &str) -> usize {
+    text.bytes().filter(|byte| *byte == b'/').count()
 }
 
 /// Goes back to the latest star only, which is enough: time is bounded by the product of both lengths.

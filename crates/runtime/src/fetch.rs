@@ -21,6 +21,9 @@ pub type FetchBody = UnsyncBoxBody<Bytes, FetchError>;
 /// What came back. Its body is read frame by frame; dropping it ends the exchange.
 pub type FetchResponse = http::Response<FetchBody>;
 
+/// References to secrets in one request. More than any API wants, and each is looked up and put in.
+const MAX_REFERENCES: usize = 16;
+
 /// One request of an agent. What the gate judged is what is sent: nothing of it can be changed once it is made.
 #[derive(Debug)]
 pub struct Fetch(FetchParts);
@@ -68,6 +71,13 @@ impl Fetch {
             _ => Vec::new(),
         };
         secrets.extend(spots.iter().map(Spot::as_use));
+        if secrets.len() > MAX_REFERENCES {
+            let count = secrets.len();
+            let words = format!(
+                "it refers to secrets {count} times; {MAX_REFERENCES} times are possible in one request"
+            );
+            return Err(FetchError::Invalid(words));
+        }
         Ok(Self(FetchParts { target, headers, payload, times, secrets, spots }))
     }
 
@@ -128,7 +138,7 @@ impl fmt::Debug for Payload {
 /// How long an agent is willing to wait; where it says nothing, the host decides. The host has a most for each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Times {
-    /// Until there is a connection: a free slot, the name, TCP and TLS.
+    /// Until there is a connection: the name, TCP and TLS.
     pub connect: Option<Duration>,
     /// From the end of the request to the head of the response.
     pub first_byte: Option<Duration>,
@@ -160,6 +170,22 @@ mod tests {
         let body = r#"{"auth":{"key":"{{secret:KEY}}"},"text":"what is {{secret:KEY}}?"}"#;
         assert_eq!(uses(&fetch(&[json], body)), [r#"KEY Body(JsonPointer("/auth/key"))"#]);
         assert_eq!(uses(&fetch(&[("content-type", "text/plain")], body)), [""; 0]);
+    }
+
+    #[test]
+    fn there_is_an_end_to_references() {
+        let payload = |body: &str| Payload::Whole(Bytes::copy_from_slice(body.as_bytes()));
+        let read = |in_header: usize, in_body: usize| {
+            let header = ("authorization", "{{secret:KEY}}".repeat(in_header));
+            let json = ("content-type", "application/json".to_owned());
+            let body = format!("[{}]", vec![r#""{{secret:KEY}}""#; in_body].join(","));
+            Fetch::new("POST", "https://a.example/", [header, json], payload(&body), Times::default())
+        };
+        assert!(read(16, 0).is_ok() && read(0, 16).is_ok() && read(8, 8).is_ok());
+        for (in_header, in_body) in [(17, 0), (0, 17), (8, 9)] {
+            let error = read(in_header, in_body).unwrap_err();
+            assert!(matches!(&error, FetchError::Invalid(words) if words.contains("17 times")), "{error:?}");
+        }
     }
 
     #[test]

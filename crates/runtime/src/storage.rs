@@ -30,6 +30,8 @@ pub struct Storage {
 struct Inner {
     folder: PathBuf,
     count: Mutex<Count>,
+    /// Of an agent that asks how much is in use one question is answered at a time: each takes a thread.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -43,7 +45,9 @@ struct Count {
 impl Storage {
     /// The folder, which must exist.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { inner: Arc::new(Inner { folder: folder.into(), count: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner { folder: folder.into(), count: Mutex::default(), turn: Arc::default() }),
+        }
     }
 
     /// Where it is on this machine.
@@ -60,31 +64,38 @@ impl Storage {
         count.measure(&self.inner.folder)
     }
 
-    /// Counts `growth` more bytes, if `judge` allows that beside those in use. It is asked twice at most: by what was
-    /// known, and by what is.
+    /// The same on a thread of its own. What is known, if it cannot be measured now.
+    pub(crate) async fn used(&self) -> Option<u64> {
+        let turn = self.inner.turn.clone().lock_owned().await;
+        let storage = self.clone();
+        let measured = tokio::task::spawn_blocking(move || {
+            // Kept until it is done, whether or not somebody still waits for it.
+            let _turn = turn;
+            storage.measure().or_else(|error| storage.count().used.ok_or(error))
+        });
+        match measured.await.map_err(io::Error::other).flatten() {
+            Ok(used) => Some(used),
+            Err(error) => {
+                tracing::warn!("{} cannot be measured: {error}", self.folder().display());
+                None
+            }
+        }
+    }
+
+    /// Counts `growth` more bytes, if `judge` allows that beside those in use, which is asked once. What is known is good
+    /// enough where that is allowed by it; else the folder is measured before.
     pub(crate) fn grow<E>(
         &self,
         growth: u64,
-        mut judge: impl FnMut(u64) -> Result<(), E>,
+        allows: impl Fn(u64) -> bool,
+        judge: impl FnOnce(u64) -> Result<(), E>,
     ) -> Result<(), GrowError<E>> {
         let mut count = self.count();
-        let known = count.used.map(|used| (used, judge(used)));
-        let used = match known {
-            Some((used, Ok(()))) => used,
-            Some((used, Err(denied))) => {
-                let measured = count.measure(&self.inner.folder).map_err(GrowError::Io)?;
-                if measured >= used {
-                    return Err(GrowError::Denied(denied));
-                }
-                judge(measured).map_err(GrowError::Denied)?;
-                measured
-            }
-            None => {
-                let measured = count.measure(&self.inner.folder).map_err(GrowError::Io)?;
-                judge(measured).map_err(GrowError::Denied)?;
-                measured
-            }
+        let used = match count.used.filter(|used| allows(*used)) {
+            Some(used) => used,
+            None => count.measure(&self.inner.folder).map_err(GrowError::Io)?,
         };
+        judge(used).map_err(GrowError::Denied)?;
         count.used = Some(used.saturating_add(growth));
         Ok(())
     }
@@ -165,12 +176,9 @@ mod tests {
     use super::*;
 
     /// At most 100 KiB.
-    fn quota(growth: u64) -> impl FnMut(u64) -> Result<(), ()> {
-        move |used| if used + growth <= 100 * 1024 { Ok(()) } else { Err(()) }
-    }
-
     fn grows(storage: &Storage, growth: u64) -> bool {
-        storage.grow(growth, quota(growth)).is_ok()
+        let allows = |used| used + growth <= 100 * 1024;
+        storage.grow(growth, allows, |used| allows(used).then_some(()).ok_or(())).is_ok()
     }
 
     #[test]
@@ -197,6 +205,19 @@ mod tests {
         assert!(!grows(&storage, 60 * 1024));
         drop(file);
         assert!(grows(&storage, 60 * 1024));
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_measured_has_what_was_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("a"), "x").unwrap();
+        let storage = Storage::new(&path);
+        assert_eq!(storage.used().await, Some(2 * ENTRY));
+        fs::remove_dir_all(&path).unwrap();
+        assert_eq!(storage.used().await, Some(2 * ENTRY));
+        assert_eq!(Storage::new(&path).used().await, None);
     }
 
     #[test]

@@ -69,6 +69,8 @@ struct Parser {
     /// Bytes that have come; those before `read` are done with.
     bytes: Vec<u8>,
     read: usize,
+    /// Bytes behind `read` in which there is no end of a line.
+    scanned: usize,
     begun: bool,
     name: String,
     data: String,
@@ -103,15 +105,23 @@ impl Parser {
     /// The next whole line: it ends in LF, CR, or both.
     fn line(&mut self) -> Option<String> {
         let rest = self.bytes.get(self.read..)?;
-        let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+        let Some(end) = rest.iter().skip(self.scanned).position(|byte| matches!(byte, b'\n' | b'\r')) else {
+            self.scanned = rest.len();
+            return None;
+        };
+        let end = self.scanned + end;
         let after = match (rest.get(end), rest.get(end + 1)) {
             (Some(b'\r'), Some(b'\n')) => end + 2,
             // Whether a line feed belongs to it, only the next byte tells.
-            (Some(b'\r'), None) => return None,
+            (Some(b'\r'), None) => {
+                self.scanned = end;
+                return None;
+            }
             _ => end + 1,
         };
         let mut line = String::from_utf8_lossy(rest.get(..end)?).into_owned();
         self.read += after;
+        self.scanned = 0;
         if !std::mem::replace(&mut self.begun, true)
             && let Some(without) = line.strip_prefix('\u{feff}')
         {

@@ -244,13 +244,14 @@ fn with_variables(args: BehaviourArgs, environment: &Environment) -> Result<Beha
 pub(super) fn behave(spec: &mut AgentSpec, args: BehaviourArgs) {
     spec.config = args.config;
     spec.secrets = args.secret;
-    let Intervals { heartbeat, state, poll, poll_eager } = spec.intervals;
+    let Intervals { heartbeat, state, poll, poll_eager, secrets } = spec.intervals;
     let poll = args.poll_interval.unwrap_or(poll);
     spec.intervals = Intervals {
         heartbeat: args.heartbeat_interval.unwrap_or(heartbeat),
         state: args.state_interval.unwrap_or(state),
         poll,
         poll_eager: poll_eager.min(poll),
+        secrets,
     };
     spec.on_pause = args.on_pause.unwrap_or(spec.on_pause);
     spec.on_revoked = args.on_revoked.unwrap_or(spec.on_revoked);
@@ -263,6 +264,7 @@ pub(super) const LOCAL: Intervals = Intervals {
     state: Duration::from_secs(1),
     poll: Duration::from_millis(100),
     poll_eager: Duration::from_millis(100),
+    secrets: Duration::from_secs(60 * 60),
 };
 
 #[cfg(test)]
@@ -341,7 +343,7 @@ mod tests {
         assert_eq!((spec.name.as_deref(), spec.origin), (Some("alice"), Origin::Off));
         assert_eq!(spec.org_id, "o-1".parse().ok());
         assert_eq!((spec.on_pause, spec.on_revoked), (OnEnd::Exit, OnEnd::Exit));
-        let Intervals { heartbeat, state, poll, poll_eager } = spec.intervals;
+        let Intervals { heartbeat, state, poll, poll_eager, .. } = spec.intervals;
         assert_eq!([heartbeat, state, poll, poll_eager].map(|it| it.as_millis()), [7000, 8000, 500, 500]);
     }
 

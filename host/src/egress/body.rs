@@ -142,6 +142,10 @@ impl Body for Stream {
                 match self.left.checked_sub(bytes) {
                     Some(left) => {
                         self.left = left;
+                        if self.is_end_stream() {
+                            // HTTP/1.1 asks for nothing more then.
+                            self.progress.sent();
+                        }
                         Some(Ok(frame))
                     }
                     None if said.is_some() => Some(Err(untrue("more"))),
@@ -155,6 +159,10 @@ impl Body for Stream {
                 None
             }
         })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.length.is_some() && self.left == 0
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -1,5 +1,6 @@
 //! A new connection: names, addresses that are judged, TCP, TLS, HTTP.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -13,13 +14,14 @@ use tokio_rustls::TlsConnector;
 use super::Shared;
 use super::connection::{Connection, H2};
 use super::faults;
-use super::judge::{self, Connect};
+use super::judge::{self, Connect, Names};
 use super::proxy::ProxyUrl;
 
 impl Shared {
     /// Connects for a request that is allowed. Must have a time limit, which `by` tells.
     pub(super) async fn connect(
         &self,
+        names: &Names,
         gate: &Gate,
         target: &Arc<Target>,
         reach: &Reach,
@@ -29,7 +31,7 @@ impl Shared {
         let host = target.host().to_string();
         let failed = |detail: String| FetchError::Connect { to: host.clone(), detail };
         // Judged before anything is waited for: a denial is the better answer.
-        let addresses = judge::addresses(&*self.resolver, gate, target, reach, message).await?;
+        let addresses = judge::addresses(names, gate, target, reach, message).await?;
         let socket = self.sockets.clone().acquire_owned().await.map_err(|error| failed(error.to_string()))?;
         let stream = self.dial_any(addresses, &host, by).await?;
         let header_bytes = self.limits.header_bytes;
@@ -62,9 +64,9 @@ impl Shared {
             let address = permit.act().address;
             match timeout(share, self.dial(permit)).await {
                 Ok(Ok(stream)) => return Ok(stream),
-                // The proxy is the same for all of them.
-                Ok(Err(error @ FetchError::Connect { .. })) if self.proxy.is_some() => return Err(error),
-                Ok(Err(error)) => detail = error.to_string(),
+                Ok(Err(Failed::ForAll(error))) => return Err(error),
+                Ok(Err(Failed::Here(error))) if left == 0 => return Err(error),
+                Ok(Err(Failed::Here(error))) => detail = error.to_string(),
                 Err(_) if left == 0 => std::future::pending().await,
                 Err(_) => detail = format!("{address} does not answer"),
             }
@@ -73,25 +75,34 @@ impl Shared {
     }
 
     /// Connects to one address: the only place where this is done, and what it takes is a permit.
-    async fn dial(&self, permit: Permit<Connect>) -> Result<TcpStream, FetchError> {
+    async fn dial(&self, permit: Permit<Connect>) -> Result<TcpStream, Failed> {
         let address = permit.into_act().address;
-        let failed =
-            |to: String, error: std::io::Error| FetchError::Connect { to, detail: error.to_string() };
-        let Some(proxy) = &self.proxy else {
-            return self.dialer.dial(address).await.map_err(|error| failed(address.to_string(), error));
+        let failed = |to: String, error: io::Error| FetchError::Connect { to, detail: error.to_string() };
+        // This machine is another one to a proxy.
+        let is_here = address.ip().to_canonical().is_loopback();
+        let Some(proxy) = self.proxy.as_ref().filter(|_| !is_here) else {
+            let dialed = self.dialer.dial(address).await;
+            return dialed.map_err(|error| Failed::Here(failed(address.to_string(), error)));
         };
-        let mut stream = self.dial_proxy(proxy).await.map_err(|error| failed(proxy.to_string(), error))?;
-        proxy.tunnel(&mut stream, address).await.map_err(|error| failed(proxy.to_string(), error))?;
-        Ok(stream)
+        // The proxy is the same for all of them.
+        let dialed = self.dial_proxy(proxy).await;
+        let mut stream = dialed.map_err(|error| Failed::ForAll(failed(proxy.to_string(), error)))?;
+        match proxy.tunnel(&mut stream, address).await {
+            Ok(()) => Ok(stream),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(Failed::ForAll(failed(proxy.to_string(), error)))
+            }
+            Err(error) => Err(Failed::Here(failed(proxy.to_string(), error))),
+        }
     }
 
     /// The proxy is where the operator says, and is not judged.
-    async fn dial_proxy(&self, proxy: &ProxyUrl) -> std::io::Result<TcpStream> {
+    async fn dial_proxy(&self, proxy: &ProxyUrl) -> io::Result<TcpStream> {
         let addresses = match proxy.host().parse::<IpAddr>() {
             Ok(address) => vec![address],
             Err(_) => self.resolver.resolve(proxy.host()).await?,
         };
-        let mut failed = std::io::Error::new(std::io::ErrorKind::NotFound, "its name has no address");
+        let mut failed = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
         for address in addresses {
             match self.dialer.dial(SocketAddr::new(address, proxy.port())).await {
                 Ok(stream) => return Ok(stream),
@@ -100,6 +111,14 @@ impl Shared {
         }
         Err(failed)
     }
+}
+
+/// Why there is no connection to an address.
+enum Failed {
+    /// Another one may do.
+    Here(FetchError),
+    /// No other one would.
+    ForAll(FetchError),
 }
 
 fn server_name(host: &Host) -> Result<ServerName<'static>, FetchError> {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::rt::Executor as _;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use molecule_runtime::FetchBody;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::request::Outgoing;
 
@@ -39,8 +40,23 @@ enum Sender {
 }
 
 struct Link {
-    _driver: AbortOnDropHandle<()>,
+    /// Ends all that drives the connection, which closes its socket whether or not the other side reads.
+    _end: DropGuard,
     _socket: OwnedSemaphorePermit,
+}
+
+/// Runs what drives a connection until that is dropped. HTTP/2 has a task for the connection, and one more for each body
+/// that it sends.
+#[derive(Clone, Default)]
+struct Driver(CancellationToken);
+
+impl<F> hyper::rt::Executor<F> for Driver
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, work: F) {
+        tokio::spawn(self.0.clone().run_until_cancelled_owned(work));
+    }
 }
 
 /// A request that was not answered.
@@ -63,8 +79,10 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let io = TokioIo::new(stream);
-        let (sender, driver) = if is_http2 {
-            let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        let driver = Driver::default();
+        let end = driver.0.clone().drop_guard();
+        let sender = if is_http2 {
+            let (sender, connection) = http2::Builder::new(driver.clone())
                 .timer(TokioTimer::new())
                 .initial_stream_window_size(STREAM_WINDOW)
                 .initial_connection_window_size(STREAM_WINDOW * STREAMS)
@@ -72,24 +90,19 @@ impl Connection {
                 .max_send_buf_size(BUFFER)
                 .handshake(io)
                 .await?;
-            let driver = tokio::spawn(async move {
-                // Whoever waits for an answer is told.
-                let _ = connection.await;
-            });
-            (Sender::Http2(sender), driver)
+            // Of its errors whoever waits for an answer is told.
+            driver.execute(connection);
+            Sender::Http2(sender)
         } else {
             let (sender, connection) = http1::Builder::new()
                 .max_header_size(header_bytes)
                 .max_buf_size(BUFFER.max(header_bytes))
                 .handshake(io)
                 .await?;
-            let driver = tokio::spawn(async move {
-                let _ = connection.await;
-            });
-            (Sender::Http1(Arc::new(tokio::sync::Mutex::new(sender))), driver)
+            driver.execute(connection);
+            Sender::Http1(Arc::new(tokio::sync::Mutex::new(sender)))
         };
-        let link = Link { _driver: AbortOnDropHandle::new(driver), _socket: socket };
-        Ok(Self { sender, link: Arc::new(link) })
+        Ok(Self { sender, link: Arc::new(Link { _end: end, _socket: socket }) })
     }
 
     /// Whether several requests can share it.
@@ -102,9 +115,10 @@ impl Connection {
         Arc::strong_count(&self.link) <= STREAMS as usize
     }
 
-    /// Whether nobody but whoever asks holds it.
-    pub(super) fn is_idle(&self) -> bool {
-        Arc::strong_count(&self.link) == 1
+    /// Whether nobody holds it but whoever asks, and this one, who lets go of it.
+    pub(super) fn is_idle_without(&self, leaving: Option<&Self>) -> bool {
+        let leaving = leaving.is_some_and(|leaving| self.is_same(leaving));
+        Arc::strong_count(&self.link) == 1 + usize::from(leaving)
     }
 
     /// Whether both are the same.

@@ -18,7 +18,7 @@ pub(super) fn of_http(error: &hyper::Error, host: &str, header_bytes: usize, sen
         return FetchError::TooLarge { bound: Bound::ResponseHeaders, limit: header_bytes as u64 };
     }
     if error.is_parse() {
-        return FetchError::Protocol { host, detail };
+        return FetchError::Protocol { host, detail, sent };
     }
     match causes(error).find_map(|cause| cause.downcast_ref::<h2::Error>()) {
         // The server says that it has done nothing (RFC 9113 8.7).
@@ -26,8 +26,8 @@ pub(super) fn of_http(error: &hyper::Error, host: &str, header_bytes: usize, sen
             FetchError::Broken { host, detail, sent: Sent::No }
         }
         // It is we who do not understand.
-        Some(http2) if http2.is_library() => FetchError::Protocol { host, detail },
-        _ if is_no_http(error) => FetchError::Protocol { host, detail },
+        Some(http2) if http2.is_library() => FetchError::Protocol { host, detail, sent },
+        _ if is_no_http(error) => FetchError::Protocol { host, detail, sent },
         _ => FetchError::Broken { host, detail, sent },
     }
 }

@@ -12,25 +12,21 @@ use crate::secrets::Secrets;
 pub(super) fn into_headers(headers: &mut HeaderMap, secrets: &Secrets) -> Result<(), FetchError> {
     for (header, value) in headers.iter_mut() {
         let Ok(text) = value.to_str() else { continue };
-        let mut replaced = Zeroizing::new(String::new());
-        let mut rest = 0;
-        for (range, name) in references(text) {
-            let secret = secrets.use_up(&name)?;
-            // With room for all of it: a buffer that grows leaves copies behind.
-            let mut longer = Zeroizing::new(String::with_capacity(
-                replaced.len() + text.len().saturating_sub(rest) + secret.expose().len(),
-            ));
-            longer.push_str(&replaced);
-            longer.push_str(text.get(rest..range.start).unwrap_or_default());
-            longer.push_str(secret.expose());
-            replaced = longer;
-            rest = range.end;
-        }
-        if rest == 0 {
+        let found: Vec<_> = references(text)
+            .map(|(range, name)| Ok((range, secrets.use_up(&name)?)))
+            .collect::<Result<_, FetchError>>()?;
+        if found.is_empty() {
             continue;
         }
-        let mut whole = Zeroizing::new(Vec::with_capacity(replaced.len() + text.len().saturating_sub(rest)));
-        whole.extend_from_slice(replaced.as_bytes());
+        // With room for all of it: a buffer that grows leaves copies behind.
+        let room = text.len() + found.iter().map(|(_, secret)| secret.expose().len()).sum::<usize>();
+        let mut whole = Zeroizing::new(Vec::with_capacity(room));
+        let mut rest = 0;
+        for (range, secret) in &found {
+            whole.extend_from_slice(text.get(rest..range.start).unwrap_or_default().as_bytes());
+            whole.extend_from_slice(secret.expose().as_bytes());
+            rest = range.end;
+        }
         whole.extend_from_slice(text.get(rest..).unwrap_or_default().as_bytes());
         let mut injected = HeaderValue::from_bytes(&whole).map_err(|_| {
             FetchError::Invalid(format!(
@@ -66,4 +62,31 @@ pub(super) fn into_body(body: &Bytes, spots: &[Spot], secrets: &Secrets) -> Resu
 fn json(value: &str) -> Result<Zeroizing<String>, FetchError> {
     let json = serde_json::to_string(value).map_err(|error| FetchError::Invalid(error.to_string()))?;
     Ok(Zeroizing::new(json))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::AUTHORIZATION;
+    use molecule_protocol::SecretValue;
+
+    use super::*;
+
+    #[test]
+    fn a_header_has_its_values_where_the_references_stood_and_no_library_prints_it() {
+        let secrets = Secrets::default();
+        let values = [("A", "first-of-two"), ("B", "second")];
+        secrets.pulled(
+            values.map(|(name, value)| (name.to_owned(), SecretValue::new(value))).into_iter().collect(),
+        );
+        let header = |text: &'static str| -> HeaderMap {
+            [(AUTHORIZATION, HeaderValue::from_static(text))].into_iter().collect()
+        };
+        let mut headers = header("x {{secret:A}}, {{secret:B}}{{secret:A}} y {{secret}}");
+        into_headers(&mut headers, &secrets).unwrap();
+        assert_eq!(headers[AUTHORIZATION], "x first-of-two, secondfirst-of-two y {{secret}}");
+        assert!(headers[AUTHORIZATION].is_sensitive() && !format!("{headers:?}").contains("first"));
+        let mut headers = header("nothing here");
+        into_headers(&mut headers, &secrets).unwrap();
+        assert!(!headers[AUTHORIZATION].is_sensitive());
+    }
 }

@@ -1,16 +1,44 @@
 //! Every address that a name has, judged.
 
 use std::collections::HashSet;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use molecule_gate::{Act, Effect, Gate, Host, Permit, Reach, Target};
 use molecule_runtime::FetchError;
+use tokio::sync::Semaphore;
 
 use super::world::Resolver;
 
 /// Addresses that a name may have. None has more for good reasons, and each leaves a receipt.
 const MOST: usize = 64;
+
+/// Names that one agent has looked for at once: a look-up cannot be given up, and all agents share the threads for it.
+const AT_ONCE: usize = 8;
+
+/// Looks names up for one agent.
+pub(super) struct Names {
+    resolver: Arc<dyn Resolver>,
+    turns: Arc<Semaphore>,
+}
+
+impl Names {
+    pub(super) fn new(resolver: Arc<dyn Resolver>) -> Self {
+        Self { resolver, turns: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        let turn = self.turns.clone().acquire_owned().await.map_err(io::Error::other)?;
+        let (resolver, name) = (self.resolver.clone(), name.to_owned());
+        let looking = tokio::spawn(async move {
+            // Kept until the look-up is over, whether or not somebody still waits for it.
+            let _turn = turn;
+            resolver.resolve(&name).await
+        });
+        looking.await.map_err(io::Error::other)?
+    }
+}
 
 /// A connection to one address, on behalf of a request that is allowed.
 #[derive(Debug)]
@@ -29,7 +57,7 @@ impl Act for Connect {
 
 /// The addresses that a request may connect to. One that it may not refuses all of them.
 pub(super) async fn addresses(
-    resolver: &dyn Resolver,
+    names: &Names,
     gate: &Gate,
     target: &Arc<Target>,
     reach: &Reach,
@@ -39,16 +67,16 @@ pub(super) async fn addresses(
         let address = SocketAddr::new(address, target.port());
         gate.pass(Connect { target: target.clone(), address, reach: *reach }, message)
     };
-    Ok(find(resolver, target.host()).await?.into_iter().map(judge).collect::<Result<_, _>>()?)
+    Ok(find(names, target.host()).await?.into_iter().map(judge).collect::<Result<_, _>>()?)
 }
 
-async fn find(resolver: &dyn Resolver, host: &Host) -> Result<Vec<IpAddr>, FetchError> {
+async fn find(names: &Names, host: &Host) -> Result<Vec<IpAddr>, FetchError> {
     let name = match host {
         Host::Address(address) => return Ok(vec![*address]),
         Host::Name(name) => name,
     };
     let unresolved = |detail: String| FetchError::Unresolved { host: name.clone(), detail };
-    let mut found = resolver.resolve(name).await.map_err(|error| unresolved(error.to_string()))?;
+    let mut found = names.resolve(name).await.map_err(|error| unresolved(error.to_string()))?;
     let mut seen = HashSet::new();
     found.retain(|address| seen.insert(*address));
     match found.len() {

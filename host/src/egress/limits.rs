@@ -20,7 +20,8 @@ pub struct EgressLimits {
     pub wait: Duration,
     /// Bytes of the head of a response. 64 KiB.
     pub header_bytes: usize,
-    /// Answers that say nothing (1xx) before the one that counts. 16.
+    /// Answers that say nothing (1xx) before the one that counts, over HTTP/1.1. 16. Over HTTP/2 they are dropped unread,
+    /// and end with the time for the first byte.
     pub interim: usize,
     /// How long a connection is kept that is not used. 20 s: load balancers begin to drop them after a minute.
     pub idle: Duration,

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::Shared;
 use super::connection::Unanswered;
 use super::faults;
+use super::judge::Names;
 use super::pool::{Key, Lease, Pool, Server};
 use super::request::Outgoing;
 use super::response::{self, Exchange};
@@ -26,6 +27,7 @@ pub struct Outlet {
     shared: Arc<Shared>,
     gate: Arc<Gate>,
     secrets: Arc<Secrets>,
+    names: Names,
     pool: Arc<Pool>,
     slots: Slots,
 }
@@ -33,7 +35,8 @@ pub struct Outlet {
 impl Outlet {
     pub(super) fn new(shared: Arc<Shared>, gate: Arc<Gate>, secrets: Arc<Secrets>) -> Self {
         let pool = Pool::new(shared.limits.idle, shared.limits.idle_per_agent);
-        Self { shared, gate, secrets, pool, slots: Slots::default() }
+        let names = Names::new(shared.resolver.clone());
+        Self { shared, gate, secrets, names, pool, slots: Slots::default() }
     }
 
     /// Sends a request, on behalf of a message if there is one, and waits for the head of the response. The body of the
@@ -48,13 +51,24 @@ impl Outlet {
         permit: Permit<Fetch>,
         message: Option<&str>,
     ) -> Result<FetchResponse, FetchError> {
+        let redactor = self.secrets.redactor();
+        let sent = self.send_unmasked(permit, message).await;
+        // What a server says may stand in an error, too.
+        sent.map_err(|error| error.map_detail(|detail| redactor.redact_owned(detail)))
+    }
+
+    async fn send_unmasked(
+        &self,
+        permit: Permit<Fetch>,
+        message: Option<&str>,
+    ) -> Result<FetchResponse, FetchError> {
         let limits = &self.shared.limits;
         let (fetch, terms) = permit.split();
         let parts = fetch.into_parts();
         let times = limits.clamp(parts.times);
         let concurrent = self.gate.grants().limits.concurrent_requests as usize;
-        let slot = self.slots.take(concurrent, limits.wait.min(times.total)).await?;
         let deadline = Instant::now() + times.total;
+        let slot = self.slots.take(concurrent, limits.wait.min(times.total)).await?;
         let mut outgoing = Outgoing::new(parts, &terms, times, &self.secrets)?;
         let host = outgoing.target.host().to_string();
 
@@ -71,6 +85,7 @@ impl Outlet {
             between_bytes: times.between_bytes,
             total: times.total,
             deadline,
+            entrusted: outgoing.entrusted,
             redactor: self.secrets.redactor().clone(),
             lease,
             _slot: slot,
@@ -96,7 +111,8 @@ impl Outlet {
         }
         let limit = outgoing.times.connect;
         let by = Instant::now() + limit;
-        let connecting = self.shared.connect(&self.gate, &outgoing.target, &terms.reach, message, by);
+        let connecting =
+            self.shared.connect(&self.names, &self.gate, &outgoing.target, &terms.reach, message, by);
         let late = FetchError::Timeout { phase: Phase::Connect, limit, sent: Sent::No };
         let connection = timeout_at(by, connecting).await.unwrap_or(Err(late))?;
         let lease = self.pool.lease(key, connection);
@@ -134,7 +150,7 @@ impl Outlet {
             biased;
             () = flooded.notified() => {
                 let detail = "it says again and again that it is not done yet".to_owned();
-                return Err(Failed::For(FetchError::Protocol { host, detail }));
+                return Err(Failed::For(FetchError::Protocol { host, detail, sent: Sent::Yes }));
             }
             answered = lease.connection.send(outgoing) => answered,
             late = overdue => return Err(Failed::For(late)),

@@ -110,7 +110,6 @@ impl Pool {
         // Under other grants nobody asks for the old ones any more.
         list.retain(|it| it.key.revision == key.revision);
         list.push(Kept { key, connection, since: Instant::now() });
-        kept.drop_beyond(self.most);
         if !std::mem::replace(&mut kept.is_swept, true) {
             threads.spawn(sweep(Arc::downgrade(self), self.idle));
         }
@@ -121,7 +120,9 @@ impl Pool {
         let now = Instant::now();
         let mut kept = self.kept();
         kept.by_server.retain(|_, list| {
-            list.retain(|it| !it.connection.is_idle() || now.duration_since(it.since) < self.idle);
+            list.retain(|it| {
+                !it.connection.is_idle_without(None) || now.duration_since(it.since) < self.idle
+            });
             !list.is_empty()
         });
         kept.is_swept = !kept.by_server.is_empty();
@@ -134,18 +135,24 @@ impl Pool {
 }
 
 impl Connections {
-    /// Closes the one that was used longest ago, where there are more than this.
-    fn drop_beyond(&mut self, most: usize) {
-        let idle = || self.by_server.values().flatten().filter(|it| it.connection.is_idle());
-        if idle().count() <= most {
-            return;
-        }
-        let oldest =
-            idle().min_by_key(|it| it.since).map(|it| (it.key.target.clone(), it.connection.clone()));
-        if let Some((server, connection)) = oldest
-            && let Some(list) = self.by_server.get_mut(&server)
-        {
-            list.retain(|it| !it.connection.is_same(&connection));
+    /// Closes those that were used longest ago, where more than this are idle once this one is let go of.
+    fn drop_beyond(&mut self, most: usize, leaving: &Connection) {
+        loop {
+            let idle = || {
+                let kept = self.by_server.values().flatten();
+                kept.filter(|it| it.connection.is_idle_without(Some(leaving)))
+            };
+            if idle().count() <= most {
+                return;
+            }
+            let oldest = idle().min_by_key(|it| it.since);
+            let Some((server, connection)) = oldest.map(|it| (it.key.target.clone(), it.connection.clone()))
+            else {
+                return;
+            };
+            if let Some(list) = self.by_server.get_mut(&server) {
+                list.retain(|it| !it.connection.is_same(&connection));
+            }
         }
     }
 }
@@ -176,7 +183,16 @@ impl Lease {
     pub(super) fn give_back(self) {
         let is_free = self.progress.as_ref().is_none_or(|progress| progress.is_sent());
         if let (true, false, Some(pool)) = (is_free, self.connection.is_http2(), self.pool.upgrade()) {
-            pool.keep(self.key, self.connection, &self.threads);
+            pool.keep(self.key.clone(), self.connection.clone(), &self.threads);
+        }
+    }
+}
+
+impl Drop for Lease {
+    /// Of HTTP/2 the connection stays in the pool, and may be idle from now on.
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.upgrade() {
+            pool.kept().drop_beyond(pool.most, &self.connection);
         }
     }
 }

@@ -43,7 +43,8 @@ impl ProxyUrl {
         self.port
     }
 
-    /// Asks for a tunnel to an address.
+    /// Asks for a tunnel to an address. `PermissionDenied` where it does not take what it is asked with, whichever
+    /// address it is.
     pub(super) async fn tunnel(&self, stream: &mut TcpStream, to: SocketAddr) -> io::Result<()> {
         let mut request = Zeroizing::new(format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n"));
         if let Some(authorization) = &self.authorization {
@@ -66,7 +67,10 @@ impl ProxyUrl {
         let status = line.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)).unwrap_or_default();
         match status {
             "200" => Ok(()),
-            "407" => Err(refused("it wants another name and password; correct --egress-proxy")),
+            "407" => {
+                let words = "it wants another name and password; correct --egress-proxy";
+                Err(io::Error::new(io::ErrorKind::PermissionDenied, words))
+            }
             _ => Err(refused(&format!("it answers {:?}", line.chars().take(100).collect::<String>()))),
         }
     }

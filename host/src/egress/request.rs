@@ -23,6 +23,8 @@ pub(super) struct Outgoing {
     pub(super) request: Request<FetchBody>,
     pub(super) progress: Arc<Progress>,
     pub(super) times: Clamped,
+    /// Whether there is a secret in it that the answer may not repeat.
+    pub(super) entrusted: bool,
     uri: Uri,
 }
 
@@ -40,8 +42,9 @@ impl Outgoing {
             Payload::Whole(body) => Payload::Whole(inject::into_body(&body, &spots, secrets)?),
             stream => stream,
         };
-        if !uses.is_empty() {
-            // In an answer that is compressed no secret could be found.
+        let watchful = secrets.redactor().is_watchful();
+        if watchful {
+            // In an answer that is compressed no secret could be found, be it one of another request.
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
@@ -53,7 +56,8 @@ impl Outgoing {
             Method::from_bytes(target.method().as_bytes()).map_err(|error| invalid(&error))?;
         *request.headers_mut() = headers;
         let uri: Uri = target.url().parse().map_err(|error| invalid(&error))?;
-        Ok(Self { target: Arc::new(target), request, progress, times, uri })
+        let entrusted = watchful && !uses.is_empty();
+        Ok(Self { target: Arc::new(target), request, progress, times, entrusted, uri })
     }
 
     /// The request, to be sent now.

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONNECTION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
@@ -42,6 +42,8 @@ pub(super) struct Exchange {
     pub(super) between_bytes: Duration,
     pub(super) total: Duration,
     pub(super) deadline: Instant,
+    /// Whether the request had a secret in it that the answer may not repeat.
+    pub(super) entrusted: bool,
     pub(super) redactor: Redactor,
     pub(super) lease: Lease,
     /// Held until the end of it.
@@ -56,7 +58,7 @@ pub(super) fn incoming(
     let (mut parts, body) = response.into_parts();
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         let detail = "it changes the protocol, which nobody asked for".to_owned();
-        return Err(FetchError::Protocol { host: exchange.host, detail });
+        return Err(FetchError::Protocol { host: exchange.host, detail, sent: Sent::Yes });
     }
     let bytes: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if parts.headers.len() > MAX_COUNT || bytes > exchange.header_bytes {
@@ -66,11 +68,14 @@ pub(super) fn incoming(
     if body.size_hint().lower() > exchange.limit {
         return Err(FetchError::TooLarge { bound: Bound::ResponseBody, limit: exchange.limit });
     }
+    if exchange.entrusted && is_compressed(&parts.headers) {
+        return Err(FetchError::Compressed { host: exchange.host });
+    }
     drop_hop(&mut parts.headers);
     mask(&mut parts.headers, &exchange.redactor);
     // Nothing of the libraries goes on.
     parts.extensions.clear();
-    let filter = exchange.redactor.filter();
+    let filter = Some(exchange.redactor.filter());
     let left = exchange.limit;
     let mut body = Guarded {
         incoming: body,
@@ -104,6 +109,12 @@ fn drop_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether a secret would not be found in the body (RFC 9110 8.4).
+fn is_compressed(headers: &HeaderMap) -> bool {
+    let plain = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
+    !headers.get_all(CONTENT_ENCODING).iter().all(plain)
+}
+
 fn mask(headers: &mut HeaderMap, redactor: &Redactor) {
     for value in headers.values_mut() {
         let mut bytes = value.as_bytes().to_vec();
@@ -113,12 +124,14 @@ fn mask(headers: &mut HeaderMap, redactor: &Redactor) {
     }
 }
 
-/// The body of a response. Nothing is read of it ahead of the agent; while the agent does not ask, no time between
+/// The body of a response. Nothing is read of it ahead of the agent but what fits into the window of an HTTP/2 stream, or
+/// the buffer of a connection; while the agent does not ask, no time between
 /// pieces counts.
 struct Guarded {
     incoming: Incoming,
     /// Until its end.
     exchange: Option<Exchange>,
+    /// Until the end, or until nothing of it is to go on.
     filter: Option<Filter>,
     left: u64,
     trailers: Option<HeaderMap>,
@@ -139,7 +152,7 @@ impl Guarded {
     fn rest(&mut self) -> Option<Frame<Bytes>> {
         let held = self.filter.take().map(|mut filter| filter.finish()).filter(|held| !held.is_empty());
         match held {
-            Some(held) => Some(Frame::data(held.into())),
+            Some(held) => Some(Frame::data(held)),
             None => self.trailers.take().map(Frame::trailers),
         }
     }
@@ -149,7 +162,7 @@ impl Guarded {
         let too_large = FetchError::TooLarge { bound: Bound::ResponseBody, limit: exchange.limit };
         self.left = self.left.checked_sub(bytes.len() as u64).ok_or(too_large)?;
         let bytes = match &mut self.filter {
-            Some(filter) => filter.feed(&bytes).into(),
+            Some(filter) => filter.feed(bytes),
             None => bytes,
         };
         Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
@@ -241,6 +254,7 @@ impl Body for Guarded {
                 Poll::Ready(Some(Err(error))) => {
                     this.filter = None;
                     let error = faults::of_http(&error, &exchange.host, exchange.header_bytes, Sent::Yes);
+                    let error = error.map_detail(|detail| exchange.redactor.redact_owned(detail));
                     return Poll::Ready(Some(Err(error)));
                 }
                 Poll::Ready(None) => {

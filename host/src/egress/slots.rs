@@ -1,5 +1,6 @@
 //! How many requests of an agent are under way.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +25,9 @@ impl Slots {
     pub(super) async fn take(&self, limit: usize, wait: Duration) -> Result<Slot, FetchError> {
         let taking = async {
             loop {
-                let freed = self.0.freed.notified();
+                // Hears from now on: two that end at once wake two.
+                let mut freed = pin!(self.0.freed.notified());
+                freed.as_mut().enable();
                 if let Some(slot) = self.try_take(limit) {
                     return slot;
                 }

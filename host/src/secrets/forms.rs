@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::redactor::SHORTEST;
 
-/// The value as it is, percent-encoded, JSON-escaped, and in base64 at each of its three alignments, without the
+/// The value as it is, percent-encoded, escaped for JSON and for HTML, and in base64 at each of its three alignments, without the
 /// characters that depend on what stands beside it.
 pub(super) fn forms(value: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
     let mut forms = vec![Zeroizing::new(value.to_vec())];
@@ -24,6 +24,13 @@ pub(super) fn forms(value: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
         let inner = json.get(1..json.len().saturating_sub(1)).unwrap_or_default();
         forms.push(Zeroizing::new(inner.as_bytes().to_vec()));
         forms.push(Zeroizing::new(inner.replace('/', "\\/").into_bytes()));
+        // As Go, Gson and .NET write it into JSON, and as templates write it into HTML.
+        for escapes in [&JSON_OF_GO[..], &JSON_OF_GSON, &JSON_OF_NET] {
+            forms.push(escaped(inner, escapes));
+        }
+        for escapes in [&HTML[..], &HTML_OF_GO] {
+            forms.push(escaped(text, escapes));
+        }
     }
     for alphabet in [&alphabet::STANDARD, &alphabet::URL_SAFE] {
         let engine = GeneralPurpose::new(alphabet, NO_PAD);
@@ -33,6 +40,30 @@ pub(super) fn forms(value: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
     forms.sort_by(|one, other| one.as_slice().cmp(other.as_slice()));
     forms.dedup();
     forms
+}
+
+type Escapes<'a> = &'a [(char, &'a str)];
+
+const JSON_OF_GO: [(char, &str); 3] = [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026")];
+const JSON_OF_GSON: [(char, &str); 5] =
+    [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('=', "\\u003d"), ('\'', "\\u0027")];
+const JSON_OF_NET: [(char, &str); 5] =
+    [('<', "\\u003C"), ('>', "\\u003E"), ('&', "\\u0026"), ('+', "\\u002B"), ('\'', "\\u0027")];
+const HTML: [(char, &str); 5] =
+    [('<', "&lt;"), ('>', "&gt;"), ('&', "&amp;"), ('"', "&quot;"), ('\'', "&#39;")];
+const HTML_OF_GO: [(char, &str); 6] =
+    [('<', "&lt;"), ('>', "&gt;"), ('&', "&amp;"), ('"', "&#34;"), ('\'', "&#39;"), ('+', "&#43;")];
+
+fn escaped(text: &str, escapes: Escapes<'_>) -> Zeroizing<Vec<u8>> {
+    // With room for all of it: a buffer that grows leaves copies behind.
+    let mut form = Zeroizing::new(Vec::with_capacity(6 * text.len()));
+    for character in text.chars() {
+        match escapes.iter().find(|(escaped, _)| *escaped == character) {
+            Some((_, escape)) => form.extend_from_slice(escape.as_bytes()),
+            None => form.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    form
 }
 
 fn percent(value: &[u8], digits: &[u8; 16], plain: impl Fn(u8) -> bool) -> Zeroizing<Vec<u8>> {
@@ -83,9 +114,14 @@ mod tests {
             "s3cr%2ft%2b%22va%5clue%22%2012%3f%3e".to_owned(),
             serde_json::to_string(value).unwrap(),
             serde_json::to_string(value).unwrap().replace('/', "\\/"),
+            r#"s3cr/t+\"va\\lue\" 12?\u003e"#.to_owned(),
+            r#"s3cr/t\u002B\"va\\lue\" 12?\u003E"#.to_owned(),
+            "s3cr/t+&quot;va\\lue&quot; 12?&gt;".to_owned(),
+            "s3cr/t&#43;&#34;va\\lue&#34; 12?&gt;".to_owned(),
         ] {
             assert!(found(value, &text), "{text}");
         }
+        assert!(found("key=and&more'", r#"key\u003dand\u0026more\u0027"#));
         for (before, after) in
             [("", ""), ("a", ""), ("ab", ""), ("abc", "d"), ("user:", ":x"), ("user1:", "xy")]
         {

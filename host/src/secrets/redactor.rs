@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::forms::forms;
@@ -18,8 +19,8 @@ const SMALL: usize = 32 * 1024;
 
 /// Knows the values of secrets that are in use, and finds them in texts and bodies, whatever common form they take.
 ///
-/// It keeps no contiguous copy of a value but those in its list of patterns, which are overwritten on drop; the searcher
-/// keeps them as states of an automaton. Cheap to clone: clones know the same values.
+/// It keeps the values and their other forms in lists that are overwritten on drop; the searcher keeps them as states of an
+/// automaton, which are not. Cheap to clone: clones know the same values.
 #[derive(Clone, Default)]
 pub struct Redactor(Arc<RwLock<Known>>);
 
@@ -56,8 +57,13 @@ impl Redactor {
         all.seen.retain(|it| it.value.as_slice() != value.as_bytes());
         let value = Zeroizing::new(value.as_bytes().to_vec());
         all.seen.push(Entry { name: name.to_owned(), value, revealed });
-        all.hidden = Arc::new(Patterns::of(all.seen.iter().filter(|it| !it.revealed)));
-        all.all = Arc::new(Patterns::of(all.seen.iter()));
+        // Bodies are many bytes, and what we say is few: where they differ only one of them is made for speed.
+        let differ = all.seen.iter().any(|it| it.revealed);
+        all.all = Arc::new(Patterns::of(all.seen.iter(), !differ));
+        all.hidden = match differ {
+            true => Arc::new(Patterns::of(all.seen.iter().filter(|it| !it.revealed), true)),
+            false => all.all.clone(),
+        };
     }
 
     /// The text, with `[secret NAME]` in the place of each value.
@@ -111,10 +117,14 @@ impl Redactor {
         self.patterns(|known| &known.hidden).mask(bytes)
     }
 
-    /// What masks a body on its way to the agent, of the values that are known now; `None` where there are none.
-    pub(crate) fn filter(&self) -> Option<Filter> {
-        let patterns = self.patterns(|known| &known.hidden).clone();
-        (!patterns.list.is_empty()).then(|| Filter::new(patterns))
+    /// Whether there is anything that the agent must not see.
+    pub(crate) fn is_watchful(&self) -> bool {
+        !self.patterns(|known| &known.hidden).list.is_empty()
+    }
+
+    /// What masks a body on its way to the agent, of the values that are known at each of its pieces.
+    pub(crate) fn filter(&self) -> Filter {
+        Filter { redactor: self.clone(), held: Vec::new(), masked: 0 }
     }
 
     fn patterns(&self, which: impl Fn(&Known) -> &Arc<Patterns>) -> Arc<Patterns> {
@@ -149,7 +159,7 @@ struct Found {
 }
 
 impl Patterns {
-    fn of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Self {
+    fn of<'a>(entries: impl Iterator<Item = &'a Entry>, fast: bool) -> Self {
         let (mut list, mut names) = (Vec::new(), Vec::new());
         for (name, entry) in entries.enumerate() {
             names.push(entry.name.clone());
@@ -157,7 +167,7 @@ impl Patterns {
         }
         // The faster one takes some hundred bytes of memory for each byte of a pattern.
         let bytes: usize = list.iter().map(|pattern: &Pattern| pattern.bytes.len()).sum();
-        let kind = if bytes <= SMALL { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
+        let kind = if fast && bytes <= SMALL { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
         // A prefilter would hold copies of the patterns that nobody overwrites.
         let searcher = AhoCorasick::builder()
             .prefilter(false)
@@ -207,42 +217,47 @@ impl Patterns {
 
 /// Masks values in a stream, across the edges of its pieces.
 pub(crate) struct Filter {
-    patterns: Arc<Patterns>,
+    redactor: Redactor,
     /// Bytes held back, since a value may begin in them; the first `masked` of them belong to one for certain.
     held: Vec<u8>,
     masked: usize,
 }
 
 impl Filter {
-    fn new(patterns: Arc<Patterns>) -> Self {
-        Self { patterns, held: Vec::new(), masked: 0 }
-    }
-
     /// Takes the next piece and gives back what can go on.
-    pub(crate) fn feed(&mut self, piece: &[u8]) -> Vec<u8> {
+    pub(crate) fn feed(&mut self, piece: Bytes) -> Bytes {
+        // Of one moment: another value may be used between two pieces.
+        let patterns = self.patterns();
+        if patterns.list.is_empty() && self.held.is_empty() {
+            return piece;
+        }
         let mut bytes = std::mem::take(&mut self.held);
-        bytes.extend_from_slice(piece);
-        let keep = self.patterns.doubtful(&bytes);
+        bytes.extend_from_slice(&piece);
+        let keep = patterns.doubtful(&bytes);
         let held = bytes.get(keep..).unwrap_or_default().to_vec();
-        let masked = self.mask(&mut bytes);
+        let masked = self.mask(&patterns, &mut bytes);
         self.masked = masked.saturating_sub(keep);
         self.held = held;
         bytes.truncate(keep);
-        bytes
+        bytes.into()
     }
 
     /// Gives back the rest, at the end.
-    pub(crate) fn finish(&mut self) -> Vec<u8> {
+    pub(crate) fn finish(&mut self) -> Bytes {
         let mut bytes = std::mem::take(&mut self.held);
-        self.mask(&mut bytes);
+        self.mask(&self.patterns(), &mut bytes);
         self.masked = 0;
-        bytes
+        bytes.into()
+    }
+
+    fn patterns(&self) -> Arc<Patterns> {
+        self.redactor.patterns(|known| &known.hidden)
     }
 
     /// Masks; returns where the last value ends.
-    fn mask(&self, bytes: &mut [u8]) -> usize {
+    fn mask(&self, patterns: &Patterns, bytes: &mut [u8]) -> usize {
         // Before anything is masked: what belongs to one value may be the beginning of a longer one.
-        let found = self.patterns.find(bytes);
+        let found = patterns.find(bytes);
         bytes.get_mut(..self.masked).unwrap_or_default().fill(b'*');
         let mut end = self.masked;
         for Found { range, .. } in found {
@@ -275,8 +290,9 @@ mod tests {
 
     /// What comes out of a filter that is fed these pieces.
     fn filtered<'a>(redactor: &Redactor, pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
-        let mut filter = redactor.filter().unwrap();
-        let mut out: Vec<u8> = pieces.into_iter().flat_map(|piece| filter.feed(piece)).collect();
+        let mut filter = redactor.filter();
+        let feed = |piece| filter.feed(Bytes::copy_from_slice(piece));
+        let mut out: Vec<u8> = pieces.into_iter().flat_map(feed).collect();
         out.extend(filter.finish());
         String::from_utf8_lossy(&out).into_owned()
     }
@@ -344,22 +360,37 @@ mod tests {
     #[test]
     fn nothing_is_held_back_but_what_may_begin_a_value() {
         let redactor = redactor(&["hunter22"]);
-        let mut filter = redactor.filter().unwrap();
-        assert_eq!(filter.feed(b"data: yes\n\n"), b"data: yes\n\n");
-        assert_eq!(filter.feed(b"the hunt"), b"the ");
-        assert_eq!(filter.feed(b"ing"), b"hunting");
-        assert_eq!(filter.feed(b"hunter2"), b"");
-        assert_eq!(filter.finish(), b"hunter2");
+        let mut filter = redactor.filter();
+        for (piece, goes_on) in
+            [("data: yes\n\n", "data: yes\n\n"), ("the hunt", "the "), ("ing", "hunting"), ("hunter2", "")]
+        {
+            assert_eq!(filter.feed(piece.into()), goes_on);
+        }
+        assert_eq!(filter.finish(), "hunter2");
+    }
+
+    #[test]
+    fn a_value_that_is_used_later_is_masked_in_a_body_that_is_open() {
+        let redactor = Redactor::default();
+        let mut filter = redactor.filter();
+        assert_eq!(filter.feed("a hunter22 ".into()), "a hunter22 ", "nobody has used it yet");
+        redactor.learn("K", "hunter22", false);
+        assert_eq!(filter.feed("b hunter22 c hunt".into()), "b ******** c ");
+        redactor.learn("L", "er-and-more", false);
+        // Its last letter may be the beginning of another one.
+        assert_eq!(filter.feed("er22 er-and-more".into()), "******** **********");
+        assert_eq!(filter.finish(), "*");
     }
 
     #[test]
     fn a_value_that_was_revealed_is_masked_in_texts_and_not_on_its_way_to_the_agent() {
         let redactor = Redactor::default();
         redactor.learn("K", "hunter22", true);
-        assert!(redactor.filter().is_none());
+        assert!(!redactor.is_watchful());
+        assert_eq!(filtered(&redactor, [b"hunter22".as_slice()]), "hunter22");
         assert_eq!(redactor.redact("hunter22"), "[secret K]");
         redactor.learn("K", "hunter22", false);
-        assert!(redactor.filter().is_none(), "the agent has it already");
+        assert!(!redactor.is_watchful(), "the agent has it already");
     }
 
     proptest! {

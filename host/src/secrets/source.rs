@@ -5,9 +5,13 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use molecule_gate::SecretName;
 use molecule_protocol::SecretValue;
+use tokio::sync::{Mutex, oneshot};
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 /// More than any secret: a log file named by mistake is not read whole.
@@ -74,12 +78,38 @@ impl SecretSource {
             SecretOrigin::File(path) => (read_file(path), "correct the path or the file"),
             SecretOrigin::Variable(name) => (read_variable(name), "set it before the host starts"),
         };
-        read.map(SecretValue::new).map_err(|error| UnreadableSecret {
-            name: self.name.clone(),
-            origin: self.origin.to_string(),
-            error,
-            cure,
+        read.map(SecretValue::new).map_err(|error| self.unreadable(error, cure))
+    }
+
+    /// The same, but no longer than this: a file may be a pipe that nobody writes to, or on a machine that is gone. Then a
+    /// thread is left behind, and there is no other one as long as that one waits: `turn` is this source's own.
+    pub(super) async fn read_within(
+        &self,
+        patience: Duration,
+        turn: &Arc<Mutex<()>>,
+    ) -> Result<SecretValue, UnreadableSecret> {
+        let reading = async {
+            let turn = turn.clone().lock_owned().await;
+            let (tell, told) = oneshot::channel();
+            let source = self.clone();
+            // Not one of the runtime's, which waits for its own when it ends.
+            let thread = std::thread::Builder::new().name("secret".to_owned()).spawn(move || {
+                let _turn = turn;
+                let _ = tell.send(source.read());
+            });
+            thread.map_err(|error| self.unreadable(error, "it is tried again"))?;
+            let broken = |_| self.unreadable(io::Error::other("it was broken off"), "it is tried again");
+            told.await.map_err(broken)?
+        };
+        timeout(patience, reading).await.unwrap_or_else(|_| {
+            let words = format!("it does not come within {patience:?}");
+            let error = io::Error::new(io::ErrorKind::TimedOut, words);
+            Err(self.unreadable(error, "is it a pipe that nobody writes to, or on another machine?"))
         })
+    }
+
+    fn unreadable(&self, error: io::Error, cure: &'static str) -> UnreadableSecret {
+        UnreadableSecret { name: self.name.clone(), origin: self.origin.to_string(), error, cure }
     }
 }
 

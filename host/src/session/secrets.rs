@@ -1,8 +1,8 @@
 //! Pulls the secrets of the workspace: at the start, every hour, and when it is told to. The platform tells nobody that
 //! they changed.
 
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use molecule_gate::Grant;
 
@@ -10,46 +10,41 @@ use super::context::Context;
 use crate::events::Event;
 use crate::platform::{PlatformError, PlatformFault};
 
-/// Between two looks.
-const EVERY: Duration = Duration::from_secs(3600);
+/// What could not be read the last time. It is said once, until it is well again.
+#[derive(Default)]
+pub(super) struct Troubles(HashSet<String>);
 
 /// Pulls again and again until it is dropped; the first time is [`pull`]'s.
-pub(super) async fn run(context: Arc<Context>, mut troubled: bool) {
+pub(super) async fn run(context: Arc<Context>, mut troubles: Troubles) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(context.spec.intervals.secrets) => {}
             () = context.pull_secrets.notified() => {}
         }
         context.accepted().await;
-        troubled = pull(&context, troubled).await;
+        pull(&context, &mut troubles).await;
     }
 }
 
 /// Reads the operator's own, and pulls those of the platform where some may be used. What fails leaves the old values in
-/// place and is said once, until all is well again. True if something failed.
-pub(super) async fn pull(context: &Context, troubled: bool) -> bool {
-    let own = context.secrets.clone();
-    // On a thread of its own: a file may be a pipe that nobody writes to.
-    let unreadable = tokio::task::spawn_blocking(move || own.read()).await.unwrap_or_default();
-    let mut troubles: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
+/// place.
+pub(super) async fn pull(context: &Context, troubles: &mut Troubles) {
+    let unreadable = context.secrets.read().await;
+    let mut found: Vec<(String, String)> =
+        unreadable.iter().map(ToString::to_string).map(|words| (words.clone(), words)).collect();
     let grants = context.gate.grants();
     // What no grant names is not asked for, nor held.
-    if !grants.secrets.is_empty() || !grants.reveal.is_empty() {
-        match context.client.secrets().await {
-            Ok(secrets) => context.secrets.pulled(secrets),
-            Err(PlatformError { fault: PlatformFault::RouteMissing, .. }) => {}
-            Err(error) => troubles.push(format!(
-                "the secrets of the workspace could not be read: {error} (the old values stay; trying again in an hour)"
-            )),
-        }
+    if (!grants.secrets.is_empty() || !grants.reveal.is_empty())
+        && let Err(error) = pull_platform(context).await
+    {
+        // Its words may be others each time.
+        let words = format!("{UNREAD}: {error} (the old values stay; trying again later)");
+        found.push((UNREAD.to_owned(), words));
     }
-    let failed = !troubles.is_empty();
-    if !troubled {
-        for trouble in troubles {
-            context.say(Event::Trouble(trouble));
-        }
+    let before = std::mem::replace(&mut troubles.0, found.iter().map(|(what, _)| what.clone()).collect());
+    for (_, words) in found.into_iter().filter(|(what, _)| !before.contains(what)) {
+        context.say(Event::Trouble(words));
     }
-    failed
 }
 
 /// Pulls those of the platform where one of these grants is for a secret that has no value yet: before there was a grant
@@ -63,11 +58,19 @@ pub(super) async fn pull_for(context: &Context, grants: &[Grant]) {
     if !grants.iter().any(wanted) {
         return;
     }
+    if let Err(error) = pull_platform(context).await {
+        context.say(Event::Trouble(format!("{UNREAD}: {error} (the agent goes on without)")));
+    }
+}
+
+const UNREAD: &str = "the secrets of the workspace could not be read";
+
+/// A platform that knows of no secrets has none.
+async fn pull_platform(context: &Context) -> Result<(), PlatformError> {
     match context.client.secrets().await {
         Ok(secrets) => context.secrets.pulled(secrets),
         Err(PlatformError { fault: PlatformFault::RouteMissing, .. }) => {}
-        Err(error) => context.say(Event::Trouble(format!(
-            "the secrets of the workspace could not be read: {error} (the agent goes on without)"
-        ))),
+        Err(error) => return Err(error),
     }
+    Ok(())
 }

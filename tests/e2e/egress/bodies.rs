@@ -146,3 +146,15 @@ async fn an_agent_is_held_to_its_limit_and_to_the_length_it_says() {
         assert!(matches!(error, FetchError::Invalid(_)), "{error:?}");
     }
 }
+
+/// HTTP/1.1 asks for nothing behind the last byte.
+#[tokio::test]
+async fn a_body_of_known_length_that_is_written_leaves_its_connection_to_the_next() {
+    let server = Scripted::answering(|_| Reply::json(200, "{}")).await;
+    let agent = Agent::new(&[RULE], &Outside::of(&server));
+    for _ in 0..3 {
+        let sent = agent.ask("POST", URL, &[], stream(&["hello", "world"], Some(10)), Times::default());
+        assert_eq!(text(sent.await.unwrap()).await.unwrap(), "{}");
+    }
+    assert_eq!((server.received().len(), server.connections()), (3, 1));
+}

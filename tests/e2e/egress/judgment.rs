@@ -1,6 +1,13 @@
 //! Which addresses are connected to: those that were judged, and no others.
 
-use molecule_gate::Rule;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use molecule_gate::{Grants, Rule};
+use molecule_host::egress::{Egress, Resolver};
 use molecule_runtime::FetchError;
 use molecule_runtime::wit::Sent;
 use molecule_tests::scripted::{Reply, Scripted};
@@ -126,5 +133,33 @@ async fn redirects_are_the_agent_s_to_follow_and_are_judged_when_it_does() {
             (!allowed).then_some(Rule::Network),
             "{url}"
         );
+    }
+}
+
+/// Knows no name, and does not say so either.
+#[derive(Default)]
+struct Stuck(AtomicUsize);
+
+#[async_trait]
+impl Resolver for Stuck {
+    async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        std::future::pending().await
+    }
+}
+
+/// A look-up that nobody waits for any more still takes its thread.
+#[tokio::test]
+async fn an_agent_has_so_many_look_ups_under_way_and_leaves_the_rest_to_others() {
+    let (outside, stuck) = (Outside::default(), Arc::new(Stuck::default()));
+    let settings = super::limited(|limits| limits.connect.usual = std::time::Duration::from_millis(20));
+    let egress = Egress::through(settings, stuck.clone(), outside.wires()).unwrap();
+    let grants = Grants { net: vec!["http://*.example.com".parse().unwrap()], ..Grants::default() };
+    for (agent, asked) in [(Agent::of(&egress, grants.clone()), 8), (Agent::of(&egress, grants), 16)] {
+        for number in 0..12 {
+            let error = agent.get(&format!("http://n{number}.example.com/")).await.unwrap_err();
+            assert!(matches!(error, FetchError::Timeout { sent: Sent::No, .. }), "{error:?}");
+        }
+        assert_eq!(stuck.0.load(Ordering::Relaxed), asked);
     }
 }

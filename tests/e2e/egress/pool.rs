@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use molecule_gate::Grants;
 use molecule_host::egress::{Egress, EgressSettings};
+use molecule_runtime::FetchError;
+use molecule_runtime::wit::Sent;
 use molecule_tests::scripted::{Reply, Scripted};
 
 use super::outside::Outside;
@@ -103,4 +105,45 @@ async fn a_response_that_is_not_read_holds_up_no_other() {
     ask(&agent).await;
     assert_eq!(server.connections(), 2);
     drop(held);
+}
+
+#[tokio::test]
+async fn no_more_connections_are_kept_than_may_be() {
+    let server = server().await;
+    let settings = limited(|limits| limits.idle_per_agent = 1);
+    let agent = Agent::with(&[RULE], &Outside::of(&server), settings, |_| {});
+    let two = async || {
+        let (one, other) = tokio::join!(agent.get(URL), agent.get(URL));
+        assert_eq!(text(one.unwrap()).await.unwrap(), "{}");
+        assert_eq!(text(other.unwrap()).await.unwrap(), "{}");
+    };
+    two().await;
+    assert_eq!(server.connections(), 2);
+    two().await;
+    assert_eq!(server.connections(), 3, "one of two was kept");
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_meanwhile_is_not_used() {
+    let answer = || Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}".to_vec());
+    // Closes after each answer, and does not say so.
+    let server = Scripted::start([answer(), answer()]).await;
+    let agent = Agent::new(&[RULE], &Outside::of(&server));
+    ask(&agent).await;
+    // Until the end of it has been seen here.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    ask(&agent).await;
+    assert_eq!((server.connections(), server.received().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_request_over_a_connection_that_is_closed_upon_it_leaves_doubt_and_is_not_sent_again() {
+    let server = Scripted::start([Reply::json(200, "{}"), Reply::Hangup]).await;
+    let agent = Agent::new(&[RULE], &Outside::of(&server));
+    ask(&agent).await;
+    let error = agent.get(URL).await.unwrap_err();
+    assert!(matches!(error, FetchError::Broken { sent: Sent::Maybe, .. }), "{error:?}");
+    assert_eq!((server.connections(), server.received().len()), (1, 2));
 }

@@ -64,3 +64,49 @@ async fn a_proxy_that_refuses_says_so_and_nothing_was_sent() {
         assert_eq!((error.sent(), proxy.received().len()), (Sent::No, 1));
     }
 }
+
+/// A proxy is another machine: what it calls loopback is not this one.
+#[tokio::test]
+async fn this_machine_is_not_reached_through_a_proxy() {
+    let (proxy, server) = (Scripted::start([]).await, Scripted::answering(|_| Reply::json(200, "{}")).await);
+    let outside = Outside::default();
+    outside.name("proxy.internal", [&["10.0.0.1"][..]]);
+    outside.put("10.0.0.1", proxy.address());
+    outside.name("localhost", [&["127.0.0.1"][..]]);
+    outside.put("127.0.0.1", server.address());
+    let proxied = Some("http://proxy.internal:3128".parse().unwrap());
+    let settings = EgressSettings { proxy: proxied, ..EgressSettings::default() };
+    let agent = Agent::with(&["http://localhost", "http://127.0.0.1"], &outside, settings, |_| {});
+    for url in ["http://localhost/", "http://127.0.0.1/"] {
+        assert_eq!(text(agent.get(url).await.unwrap()).await.unwrap(), "{}");
+    }
+    assert_eq!((proxy.connections(), outside.dialed()), (0, vec!["127.0.0.1:80".to_owned(); 2]));
+}
+
+#[tokio::test]
+async fn the_next_address_is_tried_where_a_proxy_cannot_reach_one() {
+    let proxy = Scripted::answering(|received| match (received.method.as_str(), received.target.as_str()) {
+        ("CONNECT", "93.184.216.1:80") => Reply::empty(502),
+        ("CONNECT", _) => Reply::empty(200),
+        _ => Reply::json(200, "{}"),
+    })
+    .await;
+    let (outside, agent) = behind(&proxy, "http://proxy.internal:3128");
+    outside.name("api.example.com", [&["93.184.216.1", PUBLIC][..]]);
+    assert_eq!(text(agent.get(URL).await.unwrap()).await.unwrap(), "{}");
+    // A password that is refused is refused for all of them.
+    let strict = Scripted::answering(|_| Reply::empty(407)).await;
+    let (outside, agent) = behind(&strict, "http://proxy.internal:3128");
+    outside.name("api.example.com", [&["93.184.216.1", PUBLIC][..]]);
+    agent.get(URL).await.unwrap_err();
+    assert_eq!(strict.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_secret_that_somebody_repeats_does_not_stand_in_an_error() {
+    let proxy = Scripted::start([Reply::Raw(b"HTTP/1.1 502 sk-live-51h8\r\n\r\n".to_vec())]).await;
+    let (_, agent) = behind(&proxy, "http://proxy.internal:3128");
+    agent.secrets.redactor().learn("KEY", "sk-live-51h8", false);
+    let error = agent.get(URL).await.unwrap_err().to_string();
+    assert!(error.contains("502 [secret KEY]") && !error.contains("sk-live"), "{error}");
+}

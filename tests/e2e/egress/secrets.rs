@@ -15,7 +15,7 @@ use super::{Agent, text};
 
 const RULE: &str = "GET,POST https://api.example.com/**";
 const URL: &str = "https://api.example.com/v1";
-const KEY: &str = "sk-live-51h8+/secret==";
+pub(super) const KEY: &str = "sk-live-51h8+/secret==";
 
 /// A server that answers what it got, over TLS, and an agent with these grants of secrets.
 async fn world(grants: &[&str]) -> (Scripted, Agent) {
@@ -34,7 +34,10 @@ fn echo(received: &Received) -> Reply {
     Reply::typed(200, "text/plain", &format!("you sent {key} and {}", received.text())).with("X-Echo", &key)
 }
 
-async fn with_key(agent: &Agent, value: &str) -> Result<molecule_runtime::FetchResponse, FetchError> {
+pub(super) async fn with_key(
+    agent: &Agent,
+    value: &str,
+) -> Result<molecule_runtime::FetchResponse, FetchError> {
     let nothing = Payload::Whole(Bytes::new());
     agent.ask("GET", URL, &[("authorization", value)], nothing, Times::default()).await
 }
@@ -108,32 +111,97 @@ async fn a_new_value_is_used_from_then_on_and_the_old_one_stays_masked() {
     assert_eq!(agent.secrets.redactor().redact(KEY), "[secret KEY]");
 }
 
-/// A log of our own code at its finest, while a key is used.
+/// A log of our own code at its finest.
+#[derive(Clone, Default)]
+pub(super) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    /// Those of this thread, as long as the guard lives.
+    pub(super) fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
+        let lines = Self::default();
+        let sink = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || sink.clone())
+            .finish();
+        let guard = tracing::subscriber::set_default(subscriber);
+        tracing::trace!("listening");
+        (lines, guard)
+    }
+
+    pub(super) fn have_no_key(&self) {
+        let lines = String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned();
+        assert!(lines.contains("listening"), "it listens");
+        assert!(!lines.contains("sk-live"), "{lines}");
+    }
+}
+
 #[tokio::test]
 async fn no_log_line_has_the_key() {
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-    impl std::io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let lines = Lines::default();
-    let sink = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || sink.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-    tracing::trace!("listening");
+    let (lines, _guard) = Lines::listen();
     let (_server, agent) = world(&["KEY@api.example.com"]).await;
     let response = with_key(&agent, "Bearer {{secret:KEY}}").await.unwrap();
     text(response).await.unwrap();
-    let lines = String::from_utf8_lossy(&lines.0.lock().unwrap()).into_owned();
-    assert!(lines.contains("listening"), "it listens");
-    assert!(!lines.contains("sk-live"), "{lines}");
+    lines.have_no_key();
+}
+
+/// What is compressed cannot be looked through.
+#[tokio::test]
+async fn a_compressed_answer_to_a_request_with_a_secret_is_none() {
+    let authority = Authority::new();
+    let server = Scripted::tls_as(authority.server(), |_| {
+        Reply::typed(200, "text/plain", "as it were").with("Content-Encoding", "gzip")
+    })
+    .await;
+    let outside = Outside::of(&server).trust(authority.pem());
+    let agent = Agent::with(&[RULE], &outside, EgressSettings::default(), |given| {
+        given.secrets = vec!["KEY@api.example.com".parse().unwrap()];
+    });
+    agent.entrust("KEY", KEY);
+    assert_eq!(
+        text(agent.get(URL).await.unwrap()).await.unwrap(),
+        "as it were",
+        "without a secret it may be"
+    );
+    let error = with_key(&agent, "{{secret:KEY}}").await.unwrap_err();
+    assert_eq!(
+        (error.sent(), &error),
+        (Sent::Yes, &FetchError::Compressed { host: "api.example.com".into() })
+    );
+    assert_eq!(text(agent.get(URL).await.unwrap()).await.unwrap(), "as it were");
+    let received = server.received();
+    let encodings: Vec<_> = received.iter().map(|it| it.header("accept-encoding")).collect();
+    assert_eq!(encodings, [None, Some("identity"), Some("identity")], "a later one may repeat it");
+}
+
+#[tokio::test]
+async fn a_secret_that_is_used_later_is_masked_in_an_answer_that_is_open() {
+    let authority = Authority::new();
+    let told = Arc::new(tokio::sync::Notify::new());
+    let early = told.clone();
+    let server = Scripted::tls_as(authority.server(), move |received| match received.target.as_str() {
+        "/early" => Reply::Halves("a ".into(), early.clone(), format!("{KEY} b").into()),
+        _ => Reply::empty(200),
+    })
+    .await;
+    let outside = Outside::of(&server).trust(authority.pem());
+    let agent = Agent::with(&[RULE], &outside, EgressSettings::default(), |given| {
+        given.secrets = vec!["KEY@api.example.com".parse().unwrap()];
+    });
+    agent.entrust("KEY", KEY);
+    let early = agent.get("https://api.example.com/early").await.unwrap();
+    with_key(&agent, "{{secret:KEY}}").await.unwrap();
+    told.notify_one();
+    assert_eq!(text(early).await.unwrap(), format!("a {} b", "*".repeat(KEY.len())));
 }

@@ -99,3 +99,19 @@ fn a_policy_refuses_also_what_is_granted_once() {
     let denial = gate.pass_once(Want::Call("bob".into()), None, &bob).unwrap_err();
     assert_eq!((denial.rule.name(), denial.cure.len()), ("policy", 0));
 }
+
+/// Answers to two questions may come in any order.
+#[test]
+fn a_grant_of_a_smaller_value_takes_nothing_away() {
+    let granted = grants("--allow-storage 2KiB");
+    let mut more = granted.clone();
+    for smaller in [
+        Grant::Storage("1KiB".parse().unwrap()),
+        Grant::MessageBytes(10),
+        Grant::MessagesPerMinute(1),
+        Grant::RequestsPerMinute(1),
+    ] {
+        more.add(smaller);
+    }
+    assert_eq!(more, granted);
+}

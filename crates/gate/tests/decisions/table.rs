@@ -184,19 +184,19 @@ fn each_address_is_judged_by_the_reach_of_its_request() {
             "https://a.example",
             "https://a.example/",
             "10.0.0.1",
-            Some(Some("--allow-net 'https://a.example private'")),
+            Some(Some("--allow-net 'https://a.example/ private'")),
         ),
         (
             "https://a.example",
             "https://a.example/",
             "127.0.0.1",
-            Some(Some("--allow-net 'https://a.example private'")),
+            Some(Some("--allow-net 'https://a.example/ private'")),
         ),
         (
             "https://a.example",
             "https://a.example/",
             "::ffff:10.0.0.1",
-            Some(Some("--allow-net 'https://a.example private'")),
+            Some(Some("--allow-net 'https://a.example/ private'")),
         ),
         ("https://a.example", "https://a.example/", "169.254.169.254", Some(None)),
         ("https://a.example", "https://a.example/", "0.0.0.0", Some(None)),
@@ -214,7 +214,7 @@ fn each_address_is_judged_by_the_reach_of_its_request() {
             "POST https://*.a.example/v1/** per-minute=9",
             "POST https://b.a.example/v1/x",
             "192.168.1.1",
-            Some(Some("--allow-net 'POST https://*.a.example/v1/** per-minute=9 private'")),
+            Some(Some("--allow-net 'POST https://b.a.example/v1/x per-minute=9 private'")),
         ),
     ] {
         let gate = Gate::new(grants(&format!("--allow-net '{rule}'")));

@@ -93,9 +93,19 @@ pub(crate) fn paste(grants: &mut Grants, line: &str) {
             "--allow-secret" => Grant::Secret(value.parse().unwrap()),
             "--allow-reveal" => Grant::Reveal(value.parse().unwrap()),
             "--allow-storage" => Grant::Storage(value.parse().unwrap()),
-            "--max-message-bytes" => Grant::MessageBytes(value.parse().unwrap()),
-            "--max-messages-per-minute" => Grant::MessagesPerMinute(value.parse().unwrap()),
-            "--max-requests-per-minute" => Grant::RequestsPerMinute(value.parse().unwrap()),
+            // Of a limit the last one counts on a command line, be it lower than the usual one.
+            "--max-message-bytes" => {
+                grants.limits.message_bytes = value.parse().unwrap();
+                continue;
+            }
+            "--max-messages-per-minute" => {
+                grants.limits.messages_per_minute = value.parse().unwrap();
+                continue;
+            }
+            "--max-requests-per-minute" => {
+                grants.limits.requests_per_minute = value.parse().unwrap();
+                continue;
+            }
             other => panic!("{other}"),
         });
     }

@@ -40,6 +40,11 @@ fn a_denial_says_what_was_missing() {
             "http.connect: c.example leads to 169.254.169.254 (link-local), which no name may reach; put the address into \
              the URL and grant that, if it is meant",
         ),
+        (
+            Want::Notify((1 << 20) + 1),
+            "messages.notify: 1048577 bytes are more than the 262144 that a message may have; the platform takes no more \
+             than 1048576",
+        ),
         (Want::Reveal("KEY".into()), "secrets.reveal: this agent may not see the secret KEY"),
         (Want::Store { bytes: 1, used: 0 }, "storage.write: this agent may not keep anything"),
         (

@@ -74,7 +74,7 @@ pub enum FetchError {
         sent: Sent,
     },
     /// More than there may be.
-    #[error("{bound} has more than {limit} bytes, which is the limit")]
+    #[error("{bound} has more than {limit} bytes, which is the limit{}", bound.cure())]
     TooLarge {
         /// Of what.
         bound: Bound,
@@ -88,6 +88,17 @@ pub enum FetchError {
         host: String,
         /// Why.
         detail: String,
+        /// Whether the request was sent.
+        sent: Sent,
+    },
+    /// The answer to a request with a secret is compressed, though the host asked for one that is not.
+    #[error(
+        "the answer of {host} is compressed, which the request said it may not be: a secret that it repeats could not be \
+         found in it"
+    )]
+    Compressed {
+        /// The host.
+        host: String,
     },
     /// The connection ended before the response did.
     #[error("the connection to {host} broke off: {detail}")]
@@ -115,10 +126,38 @@ impl FetchError {
             | Self::Unresolved { .. }
             | Self::Connect { .. }
             | Self::Tls { .. } => Sent::No,
-            Self::Timeout { sent, .. } | Self::Broken { sent, .. } | Self::Canceled(sent) => *sent,
+            Self::Timeout { sent, .. }
+            | Self::Protocol { sent, .. }
+            | Self::Broken { sent, .. }
+            | Self::Canceled(sent) => *sent,
             Self::TooLarge { bound, .. } => bound.sent(),
-            Self::Protocol { .. } => Sent::Yes,
+            Self::Compressed { .. } => Sent::Yes,
         }
+    }
+
+    /// The same with what others say in it, the server above all, put through this function.
+    #[must_use]
+    pub fn map_detail(mut self, change: impl FnOnce(String) -> String) -> Self {
+        match &mut self {
+            Self::Unresolved { detail, .. }
+            | Self::Connect { detail, .. }
+            | Self::Protocol { detail, .. }
+            | Self::Broken { detail, .. }
+            | Self::Tls {
+                fault: TlsFault::Handshake(detail) | TlsFault::Certificate(CertificateFault::Other(detail)),
+                ..
+            } => *detail = change(std::mem::take(detail)),
+            Self::Denied(_)
+            | Self::Invalid(_)
+            | Self::NoSecret { .. }
+            | Self::Busy { .. }
+            | Self::Tls { .. }
+            | Self::Timeout { .. }
+            | Self::TooLarge { .. }
+            | Self::Compressed { .. }
+            | Self::Canceled(_) => {}
+        }
+        self
     }
 }
 
@@ -138,6 +177,7 @@ impl From<FetchError> for Error {
             | FetchError::Connect { .. }
             | FetchError::Tls { .. }
             | FetchError::Protocol { .. }
+            | FetchError::Compressed { .. }
             | FetchError::Broken { .. } => Error::Unavailable(Failure { message, sent }),
         }
     }
@@ -184,6 +224,15 @@ pub enum Bound {
 }
 
 impl Bound {
+    /// What the operator writes to have more of it.
+    fn cure(self) -> &'static str {
+        match self {
+            Self::RequestHeaders | Self::ResponseHeaders => "",
+            Self::RequestBody => "; max-request=SIZE in a rule of --allow-net makes it another",
+            Self::ResponseBody => "; max-response=SIZE in a rule of --allow-net makes it another",
+        }
+    }
+
     /// What is known of a request that ended at this bound. Half a body may have been acted on.
     fn sent(self) -> Sent {
         match self {
@@ -249,6 +298,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_body_that_is_too_large_names_the_bound_to_raise() {
+        for (bound, named) in
+            [(Bound::RequestBody, "max-request=SIZE"), (Bound::ResponseBody, "max-response=SIZE")]
+        {
+            let error = FetchError::TooLarge { bound, limit: 5 }.to_string();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+
+    #[test]
     fn an_error_says_in_the_contract_too_whether_the_request_was_sent() {
         let host = || "api.example.com".to_owned();
         let broken = |sent| FetchError::Broken { host: host(), detail: "reset".into(), sent };
@@ -258,7 +317,8 @@ mod tests {
             (FetchError::Connect { to: host(), detail: "refused".into() }, Sent::No),
             (FetchError::Tls { host: host(), fault: TlsFault::NotTls }, Sent::No),
             (FetchError::Busy { limit: 4, waited: limit }, Sent::No),
-            (FetchError::Protocol { host: host(), detail: "what?".into() }, Sent::Yes),
+            (FetchError::Protocol { host: host(), detail: "what?".into(), sent: Sent::Maybe }, Sent::Maybe),
+            (FetchError::Compressed { host: host() }, Sent::Yes),
             (broken(Sent::No), Sent::No),
             (broken(Sent::Maybe), Sent::Maybe),
             (FetchError::Timeout { phase: Phase::FirstByte, limit, sent: Sent::Maybe }, Sent::Maybe),

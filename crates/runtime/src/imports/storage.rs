@@ -15,8 +15,9 @@ impl storage::HostWithStore<Guest> for HasSelf<Guest> {
         let (Some(folder), Some(quota)) = (folder, import.agent.gate.grants().storage_bytes) else {
             return Ok(None);
         };
-        let measured = tokio::task::spawn_blocking(move || folder.measure()).await?;
+        // Whoever is canceled needs no answer.
+        let used = import.unless_canceled(async { Ok(folder.used().await) }).await.unwrap_or_default();
         // Beyond 2^53 bytes a number is no longer exact, nor need it be.
-        Ok(measured.ok().map(|used| Usage { used: used as f64, quota: quota.bytes() as f64 }))
+        Ok(used.map(|used| Usage { used: used as f64, quota: quota.bytes() as f64 }))
     }
 }

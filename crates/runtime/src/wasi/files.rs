@@ -52,8 +52,10 @@ impl Writer {
         // Without storage there is no folder to write to.
         let Some(storage) = self.storage.as_ref().filter(|_| growth > 0) else { return Ok(()) };
         let message = self.call.as_ref().and_then(|call| call.message.as_deref());
+        // No receipt says that something was denied which is then allowed.
+        let allows = |used| self.agent.gate.allows(&Effect::Store { bytes: growth, used });
         let judge = |used| self.agent.gate.pass(Store { bytes: growth, used }, message).map(drop);
-        storage.grow(growth, judge).map_err(|error| match error {
+        storage.grow(growth, allows, judge).map_err(|error| match error {
             GrowError::Denied(_) => ErrorCode::InsufficientSpace,
             GrowError::Io(error) => ErrorCode::from(&error),
         })

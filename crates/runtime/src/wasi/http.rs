@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use futures::TryStreamExt as _;
+use futures::future::ready;
 use http::header::CONTENT_LENGTH;
 use http_body::Body;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, BodyStream, StreamBody};
 use molecule_gate::Rule;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_http::p2::bindings::http::outgoing_handler::Host as _;
@@ -110,9 +112,11 @@ async fn send(
     }
 }
 
-/// A body that the guest writes. One that it gives up breaks the request off.
+/// A body that the guest writes, without its trailers, in which nobody looks for headers that are the host's. One that
+/// it gives up breaks the request off.
 fn of_guest(body: WasiBody) -> FetchBody {
-    body.map_err(|_| FetchError::Canceled(Sent::Maybe)).boxed_unsync()
+    let frames = BodyStream::new(body).try_filter(|frame| ready(frame.is_data()));
+    StreamBody::new(frames.map_err(|_| FetchError::Canceled(Sent::Maybe))).boxed_unsync()
 }
 
 /// In the words of `wasi:http`, which has no place for what would grant a request: that is in the log.
@@ -139,7 +143,27 @@ fn of_fetch(error: FetchError) -> Error {
             Bound::ResponseBody => Error::HttpResponseBodySize(Some(limit)),
         },
         FetchError::Protocol { .. } => Error::HttpProtocolError,
+        FetchError::Compressed { .. } => Error::HttpResponseContentCoding(None),
         FetchError::Broken { .. } | FetchError::Canceled(_) => Error::ConnectionTerminated,
         other => Error::InternalError(Some(other.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http_body::Frame;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn trailers_of_a_guest_go_nowhere() {
+        let trailers =
+            [(http::header::HOST, http::HeaderValue::from_static("evil.example"))].into_iter().collect();
+        let frames = [Frame::data(Bytes::from_static(b"hello")), Frame::trailers(trailers)];
+        let body = StreamBody::new(futures::stream::iter(frames.map(Ok::<_, Error>)));
+        let body = of_guest(body.boxed_unsync()).collect().await.unwrap();
+        assert!(body.trailers().is_none());
+        assert_eq!(body.to_bytes(), "hello");
     }
 }

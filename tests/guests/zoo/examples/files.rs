@@ -1,8 +1,8 @@
 //! Does with files what a message says, one command a line, and answers with a line for each: `ok`, `ok <what>`,
 //! `error no space`, `error io` or `error <kind>`.
 //!
-//! - `write FILE BYTES`, `append FILE BYTES`, `read FILE` (answers its length), `resize FILE BYTES`
-//! - `mkdir FOLDER`, `link OLD NEW`, `remove FILE`, `list FOLDER`
+//! - `write FILE BYTES`, `pwrite FILE BYTES` (without a stream, which std never does), `append FILE BYTES`, `read FILE` (answers its length), `resize FILE BYTES`
+//! - `mkdir FOLDER`, `link OLD NEW`, `symlink OLD NEW`, `remove FILE`, `list FOLDER`
 //! - `keep FILE`: opens it and keeps it open; `more BYTES`: writes so many to what is kept
 //! - `usage`: what `molecule:agent/storage` says
 
@@ -11,6 +11,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 
 use molecule_guest::{Agent, Card, Message, Outcome, Result, bail, storage};
+use wasip2::filesystem::preopens::get_directories;
+use wasip2::filesystem::types::{DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
 
 /// As wasi-libc numbers them. It has the second one for whatever goes wrong in a stream.
 const ENOSPC: i32 = 51;
@@ -72,6 +74,9 @@ impl Files {
             }
             ["read", file] => fs::read(file).map(|bytes| bytes.len().to_string()),
             ["mkdir", folder] => done(fs::create_dir(folder)),
+            ["pwrite", file, bytes] => done(pwrite(file, &vec![b'x'; bytes.parse()?])),
+            #[expect(deprecated, reason = "of all systems this one has it in std nowhere else")]
+            ["symlink", old, new] => done(fs::soft_link(old, new)),
             ["link", old, new] => done(fs::hard_link(old, new)),
             ["remove", file] => done(fs::remove_file(file)),
             ["list", folder] => names(folder),
@@ -92,6 +97,22 @@ impl Files {
             _ => bail!("I do not know {command:?}"),
         })
     }
+}
+
+/// By `descriptor.write`.
+fn pwrite(file: &str, bytes: &[u8]) -> io::Result<()> {
+    let folders = get_directories();
+    let (folder, path) = folders
+        .iter()
+        .find_map(|(folder, at)| Some((folder, file.strip_prefix(at.as_str())?)))
+        .ok_or(io::ErrorKind::NotFound)?;
+    let path = path.trim_start_matches('/');
+    let failed = |error: ErrorCode| match error {
+        ErrorCode::InsufficientSpace => io::Error::from_raw_os_error(ENOSPC),
+        other => io::Error::other(other.to_string()),
+    };
+    let opened = folder.open_at(PathFlags::empty(), path, OpenFlags::CREATE, DescriptorFlags::WRITE);
+    opened.and_then(|file| file.write(bytes, 0)).map(drop).map_err(failed)
 }
 
 fn names(folder: &str) -> io::Result<String> {
