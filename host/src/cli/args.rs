@@ -189,6 +189,9 @@ pub(super) struct WatchArgs {
     pub(super) metrics: Option<SocketAddr>,
 }
 
+/// Beyond that the platform takes none.
+const MOST_MESSAGE_BYTES: i64 = molecule_host::gate::Limits::MOST_MESSAGE_BYTES as i64;
+
 /// What the agent may do. Nothing but to answer and to write to its own user, where nothing is said.
 // Of what a denial names, and what has one value, the last one counts: so it can be pasted behind all else.
 #[derive(Debug, Clone, Default, Args)]
@@ -213,7 +216,7 @@ pub(super) struct GrantArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
     /// Bytes of one message that the agent sends, at most 1048576 [default: 262144]
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=1_048_576), overrides_with = "max_message_bytes")]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=MOST_MESSAGE_BYTES), overrides_with = "max_message_bytes")]
     pub(super) max_message_bytes: Option<u32>,
     /// Messages of each kind that the agent sends in a minute [default: 120]
     #[arg(

@@ -68,7 +68,8 @@ impl ProxyUrl {
         match status {
             "200" => Ok(()),
             "407" => {
-                let words = "it wants another name and password; correct --egress-proxy";
+                let words =
+                    "it wants another name and password; correct MOLECULE_EGRESS_PROXY or --egress-proxy";
                 Err(io::Error::new(io::ErrorKind::PermissionDenied, words))
             }
             _ => Err(refused(&format!("it answers {:?}", line.chars().take(100).collect::<String>()))),
