@@ -171,7 +171,7 @@ fn an_explanation_says_what_a_request_gets_and_what_would_change_it() {
         "storage 2MiB\n  denied   storage-quota: storage.write: 0 bytes are in use and 2097152 more do not fit into the 1MiB \
          it may keep\n  grant    --allow-storage 2MiB",
         "connect 10.0.0.1 GET https://docs.example/\n  denied   address: http.connect: docs.example leads to 10.0.0.1 \
-         (private network); its rule is for public addresses\n  grant    --allow-net 'https://docs.example private'",
+         (private network); its rule is for public addresses\n  grant    --allow-net 'https://docs.example/ private'",
         "connect 169.254.169.254 GET https://docs.example/\n  denied   address: http.connect: docs.example leads to \
          169.254.169.254 (link-local), which no name may reach; put the address into the URL and grant that, if it is \
          meant\n  grant    none would allow it",
