@@ -5,6 +5,9 @@
 //! [`Shelf`] -> [`facts`] and [`manifest`] (what it says of itself, and whether that holds) -> the swap -> [`setup`] (its
 //! script, in a cage).
 
+pub mod archive;
+mod digest;
 mod name;
 
+pub use digest::{Digest, InvalidDigest};
 pub use name::{InvalidName, PluginName};

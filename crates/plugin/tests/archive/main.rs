@@ -1,0 +1,12 @@
+//! Archives, from the good to the hostile, against real folders.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
+
+mod sandbox;
+mod vectors;
