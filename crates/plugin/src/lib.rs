@@ -7,7 +7,12 @@
 
 pub mod archive;
 mod digest;
+pub mod facts;
+pub mod manifest;
 mod name;
+mod read;
+pub mod skills;
+mod yaml;
 
 pub use digest::{Digest, InvalidDigest};
 pub use name::{InvalidName, PluginName};
