@@ -8,5 +8,10 @@
     clippy::unwrap_used
 )]
 
+mod forge;
+mod hostile;
+mod limits;
+mod races;
 mod sandbox;
+mod streams;
 mod vectors;

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use molecule_plugin::Digest;
-use molecule_plugin::archive::{ArchiveError, Extracted, Limits, extract};
+use molecule_plugin::archive::{
+    ArchiveError, Extracted, Folding, Limits, Progress, extract, extract_folding,
+};
 
 /// A folder to unpack into, with neighbours that nobody may touch.
 pub(crate) struct Sandbox {
@@ -28,8 +31,35 @@ impl Sandbox {
     }
 
     pub(crate) fn extract(&self, archive: &[u8]) -> Result<Extracted, ArchiveError> {
-        let into = Dir::open_ambient_dir(self.target(), ambient_authority()).expect("it opens");
-        extract(archive, &into, &Limits::default(), &mut |_| {})
+        self.extract_from(archive)
+    }
+
+    pub(crate) fn extract_from(&self, body: impl Read) -> Result<Extracted, ArchiveError> {
+        self.extract_watched(body, &mut |_| {})
+    }
+
+    pub(crate) fn extract_watched(
+        &self,
+        body: impl Read,
+        observe: &mut dyn FnMut(Progress),
+    ) -> Result<Extracted, ArchiveError> {
+        extract(body, &self.into(), &Limits::default(), observe)
+    }
+
+    pub(crate) fn extract_within(&self, archive: &[u8], limits: &Limits) -> Result<Extracted, ArchiveError> {
+        extract(archive, &self.into(), limits, &mut |_| {})
+    }
+
+    pub(crate) fn extract_folding(
+        &self,
+        archive: &[u8],
+        folding: Folding,
+    ) -> Result<Extracted, ArchiveError> {
+        extract_folding(archive, &self.into(), &Limits::default(), folding, &mut |_| {})
+    }
+
+    fn into(&self) -> Dir {
+        Dir::open_ambient_dir(self.target(), ambient_authority()).expect("it opens")
     }
 
     /// Everything outside the target.
