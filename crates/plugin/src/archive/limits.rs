@@ -18,7 +18,7 @@ pub struct Limits {
     /// Entries, the skipped ones and global headers included. 9,999. As many folders again may come into being because
     /// an entry lies in them that have no entry of their own.
     pub entries: u64,
-    /// Components of a path. 128: the platform's own limit is unknown, and archives with 71 are taken elsewhere.
+    /// Components of a path. 128: the vector `ustar_prefix` has 71 and is to be taken, so 64 would be too few.
     pub depth: usize,
     /// Bytes of one component of a path. 255, what file systems take.
     pub name_bytes: usize,

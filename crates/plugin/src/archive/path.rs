@@ -165,6 +165,10 @@ mod tests {
         for name in names {
             assert!(parsed(name).is_err(), "{name:?}");
         }
+        for name in ["..", "a/..", "../a"] {
+            let refusal = parsed(name).expect_err(name).to_string();
+            assert!(refusal.contains("leads out of a folder"), "{refusal}");
+        }
         assert!(EntryPath::parse(b"caf\xe9", &Limits::default()).is_err());
     }
 

@@ -8,6 +8,7 @@
     clippy::unwrap_used
 )]
 
+mod disagreements;
 mod forge;
 mod hostile;
 mod limits;
