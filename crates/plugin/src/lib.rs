@@ -6,5 +6,7 @@
 //! script, in a cage).
 
 mod name;
+mod shelf;
 
 pub use name::{InvalidName, PluginName};
+pub use shelf::{Installed, Pin, PluginLock, Record, Shelf, ShelfError, Staging, Swept};
