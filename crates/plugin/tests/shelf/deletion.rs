@@ -1,7 +1,7 @@
 //! Trees that do not want to be deleted.
 
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs;
+use std::os::unix::fs::symlink;
 
 use cap_std::fs::Dir;
 use molecule_plugin::Shelf;
@@ -82,6 +82,9 @@ fn a_wide_tree_is_deleted() {
 fn folders_that_nobody_may_enter_read_or_change_are_deleted() {
     let state = State::new();
     let bound = || {
+        use std::fs::{File, Permissions};
+        use std::os::unix::fs::PermissionsExt;
+
         use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
         let mut sets = capabilities(None).unwrap();

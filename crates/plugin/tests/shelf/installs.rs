@@ -191,3 +191,29 @@ fn a_work_folder_that_cannot_be_made_is_named() {
     let error = Shelf::open(&state.plugins()).unwrap_err().to_string();
     assert!(error.contains("plugins.work"), "{error}");
 }
+
+#[test]
+fn one_of_two_staged_versions_is_committed_and_the_other_one_can_be_still() {
+    let state = State::new();
+    let shelf = state.open();
+    let lock = shelf.try_lock(&name()).unwrap();
+    let [first, second] = [lock.stage().unwrap(), lock.stage().unwrap()];
+    fill(first.dir(), 1);
+    fill(second.dir(), 2);
+    first.commit(record(1)).unwrap();
+    assert_eq!(installed(&shelf), Some(1));
+    second.commit(record(2)).unwrap();
+    drop(lock);
+    assert_eq!(installed(&shelf), Some(2));
+    state.assert_clean("after both");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn folders_on_two_file_systems_are_refused() {
+    let state = State::new();
+    let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
+    assert_ne!(fs::metadata(&elsewhere).unwrap().dev(), fs::metadata(state.0.path()).unwrap().dev());
+    symlink(elsewhere.path(), state.plugins()).unwrap();
+    assert!(matches!(Shelf::open(&state.plugins()), Err(ShelfError::TwoFileSystems { .. })));
+}

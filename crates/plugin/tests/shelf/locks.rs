@@ -1,11 +1,13 @@
 //! One install of a plugin at a time.
 
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use molecule_plugin::ShelfError;
 
 use crate::child::{Act, Process};
-use crate::{State, fill, install, installed, name, record};
+use crate::{Done, State, fill, install, installed, name, record};
 
 #[test]
 fn a_second_install_is_told_who_is_at_it() {
@@ -21,6 +23,40 @@ fn a_second_install_is_told_who_is_at_it() {
     drop(lock);
     shelf.try_lock(&name()).unwrap();
     assert!(state.left().is_empty(), "lock files go: {:?}", state.left());
+}
+
+#[test]
+fn a_lock_that_nobody_puts_a_number_to_is_held_all_the_same() {
+    let state = State::new();
+    let shelf = state.open();
+    let file = std::fs::File::create(state.work().join(".lock-p")).unwrap();
+    file.lock().unwrap();
+    assert!(matches!(shelf.try_lock(&name()), Err(ShelfError::Busy { holder: None, .. })));
+    file.unlock().unwrap();
+    shelf.try_lock(&name()).unwrap();
+}
+
+#[test]
+fn a_process_that_is_being_started_keeps_no_lock() {
+    let state = State::new();
+    let shelf = state.open();
+    install(&shelf, 1);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Until it becomes another program, each has a copy of what is open here.
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                Command::new("true").status().unwrap();
+            }
+        });
+        let _done = Done(&done);
+        for version in 2..30 {
+            let pin = shelf.pin(&name()).unwrap().unwrap();
+            install(&shelf, version);
+            drop(pin);
+            assert_eq!(state.left().len(), 1, "{:?}", state.left());
+        }
+    });
 }
 
 #[test]

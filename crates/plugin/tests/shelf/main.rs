@@ -22,6 +22,7 @@ mod readers;
 mod steps;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cap_std::fs::Dir;
 use molecule_plugin::{Installed, PluginName, Record, Shelf};
@@ -70,6 +71,15 @@ impl State {
             left.len() == recorded && left.iter().all(|name| name.starts_with(".record-")),
             "{what}: {left:?} is left"
         );
+    }
+}
+
+/// Says that all is done also if a test fails, so that nobody goes on for ever.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

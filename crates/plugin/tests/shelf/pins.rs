@@ -63,3 +63,16 @@ fn a_reader_of_the_installed_version_is_in_nobodys_way() {
     shelf.try_lock(&name()).expect("reading takes no lock of installs");
     drop(pin);
 }
+
+#[test]
+fn a_plugin_that_a_stranger_has_locked_is_an_error_and_no_endless_wait() {
+    let state = State::new();
+    let shelf = state.open();
+    install(&shelf, 1);
+    let stranger = std::fs::File::open(state.plugins().join("p")).unwrap();
+    stranger.lock().unwrap();
+    let error = shelf.pin(&name()).unwrap_err().to_string();
+    assert!(error.contains("plugins/p"), "{error}");
+    stranger.unlock().unwrap();
+    assert_eq!(installed(&shelf), Some(1));
+}

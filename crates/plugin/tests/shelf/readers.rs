@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::{State, install, name, version_of};
+use crate::{Done, State, install, name, version_of};
 
 const UPGRADES: u64 = 200;
 const READERS: usize = 3;
@@ -29,10 +29,11 @@ fn a_reader_sees_one_whole_version_at_every_instant_of_many_upgrades() {
             seen
         };
         let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(read)).collect();
+        let finished = Done(&done);
         for version in 2..=UPGRADES {
             install(&shelf, version);
         }
-        done.store(true, Ordering::Relaxed);
+        drop(finished);
         for reader in readers {
             assert!(reader.join().unwrap().len() > 10, "it saw many versions");
         }

@@ -44,6 +44,25 @@ fn a_death_at_any_step_of_a_removal_leaves_the_version_whole_or_nothing() {
     assert_eq!(versions, [None, Some(1)]);
 }
 
+#[test]
+fn a_version_is_on_the_disk_before_it_is_swapped_in_and_the_swap_before_the_old_one_is_deleted() {
+    let state = State::new();
+    install(&state.open(), 1);
+    let log = state.0.path().join("calls");
+    assert!(traced(&state, Act::Install, &log.display().to_string(), &[]).ended());
+    let log = std::fs::read_to_string(log).unwrap();
+    let first = |what: &str, after: usize| {
+        let found = log.lines().skip(after).position(|line| line.contains(what));
+        after + found.unwrap_or_else(|| panic!("no {what} after line {after} of\n{log}"))
+    };
+    let synced = first("syncfs(", first(".record-p-", 0));
+    let swapped = first("RENAME_EXCHANGE", synced);
+    assert_eq!(first("RENAME_EXCHANGE", 0), swapped);
+    let durable = first("fsync(", first("fsync(", swapped) + 1);
+    let deleted = first("unlinkat(", swapped);
+    assert!(durable < deleted, "{log}");
+}
+
 /// Lets version 1 be upgraded, or removed, once for each call that this takes, by a process that dies as it enters the
 /// call. Gives back which versions were left by them, in order.
 fn die_at_each_step(act: Act, options: &[&str], decisive: &str) -> Vec<Option<u64>> {
