@@ -15,6 +15,7 @@ mod swap;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -27,6 +28,7 @@ pub use settle::Swept;
 pub use staging::Staging;
 
 use crate::PluginName;
+use entry::Kind;
 use folder::{Folder, Identity, Node};
 
 /// The installed plugins of one workspace. Any number of processes may have it open. Clones are the same shelf.
@@ -126,9 +128,10 @@ impl Shelf {
     /// # Errors
     /// [`ShelfError::Io`].
     pub fn list(&self) -> Result<Vec<Installed>, ShelfError> {
-        let mut names: Vec<PluginName> =
-            self.inner.plugins.names()?.iter().filter_map(|name| name.parse().ok()).collect();
-        names.sort();
+        // One that is between two renames is there too.
+        let ready = self.entries()?.into_iter().filter(|entry| entry.kind == Kind::Ready);
+        let mut names: BTreeSet<PluginName> = ready.map(|entry| entry.name).collect();
+        names.extend(self.inner.plugins.names()?.iter().filter_map(|name| name.parse().ok()));
         names.iter().filter_map(|name| self.get(name).transpose()).collect()
     }
 
@@ -137,12 +140,12 @@ impl Shelf {
     /// # Errors
     /// [`ShelfError::Io`].
     pub fn get(&self, name: &PluginName) -> Result<Option<Installed>, ShelfError> {
-        let plugins = &self.inner.plugins;
-        let mut current = plugins.identify(name.as_str())?;
+        let look = || self.between_renames_too(name, || self.inner.plugins.identify(name.as_str()));
+        let mut current = look()?;
         while let Some(tree) = current {
             let record = record::read(&self.inner.work, name, tree)?;
             // A record goes after its tree: if the tree is still there, the record was not taken away just now.
-            current = plugins.identify(name.as_str())?;
+            current = look()?;
             if current == Some(tree) {
                 return Ok(Some(Installed { name: name.clone(), record, tree }));
             }

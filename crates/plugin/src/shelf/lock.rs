@@ -165,6 +165,10 @@ impl Held {
     /// Who had the lock before has removed the file: then there is another one, or none, and this lock is worth nothing.
     fn confirm(shelf: &Shelf, name: &PluginName, lock: Flock) -> Result<Option<Self>, ShelfError> {
         let current = shelf.inner.work.holds(&lock_file(name).to_string(), &lock.0)?;
+        if current {
+            // A number in it is that of a dead process. At worst somebody is told that one.
+            let _ = lock.0.set_len(0);
+        }
         Ok(current.then(|| Self { shelf: shelf.clone(), name: name.clone(), lock }))
     }
 

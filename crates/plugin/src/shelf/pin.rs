@@ -55,16 +55,23 @@ impl Shelf {
         Ok(None)
     }
 
-    /// What is installed, although it be for an instant between two renames.
     fn open_tree(&self, name: &PluginName) -> Result<Option<File>, ShelfError> {
-        let open = || self.inner.plugins.open_folder(name.as_str());
+        self.between_renames_too(name, || self.inner.plugins.open_folder(name.as_str()))
+    }
+
+    /// Looks for what is installed, again if it seems to be missing and is only between two renames.
+    pub(super) fn between_renames_too<T>(
+        &self,
+        name: &PluginName,
+        look: impl Fn() -> Result<Option<T>, ShelfError>,
+    ) -> Result<Option<T>, ShelfError> {
         loop {
-            if let Some(tree) = open()? {
-                return Ok(Some(tree));
+            if let Some(found) = look()? {
+                return Ok(Some(found));
             }
             if !swap::is_between(self, name)? {
                 // The swap may just have ended.
-                return open();
+                return look();
             }
             // Who was about to end it may be dead.
             if let Some(held) = Held::quietly(self, name)? {

@@ -98,7 +98,7 @@ impl Shelf {
             || record::read(&self.inner.work, &file.name, current)?.is_none())
     }
 
-    fn entries(&self) -> Result<Vec<Entry>, ShelfError> {
+    pub(super) fn entries(&self) -> Result<Vec<Entry>, ShelfError> {
         Ok(self.inner.work.names()?.iter().filter_map(|name| Entry::parse(name)).collect())
     }
 }

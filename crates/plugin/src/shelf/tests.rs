@@ -124,6 +124,7 @@ fn a_reader_ends_the_swap_of_a_dead_process_rather_than_finding_nothing() {
     let state = tempfile::tempdir().unwrap();
     let reader = shelf(state.path());
     die_after(state.path(), 2);
+    assert_eq!(reader.list().unwrap().len(), 1);
     assert_eq!(installed(&reader), version(2));
 }
 
@@ -137,6 +138,7 @@ fn a_reader_finds_a_version_at_every_instant_of_two_renames() {
         let reader = Shelf::open(&state.path().join("plugins")).unwrap();
         while !upgrades.is_finished() {
             assert!(reader.pin(&name()).unwrap().is_some());
+            assert!(reader.get(&name()).unwrap().is_some());
         }
     });
 }

@@ -6,7 +6,7 @@ use crate::child::{Act, Process};
 use crate::{State, install, installed};
 
 /// What changes something that outlives the process, or takes a lock.
-const CALLS: [&str; 14] = [
+const CALLS: [&str; 15] = [
     "openat",
     "mkdir",
     "mkdirat",
@@ -15,6 +15,7 @@ const CALLS: [&str; 14] = [
     "fsync",
     "fdatasync",
     "syncfs",
+    "ftruncate",
     "renameat",
     "renameat2",
     "unlink",
