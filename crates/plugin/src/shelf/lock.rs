@@ -1,9 +1,9 @@
 //! One install or removal of a plugin at a time.
 
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, openat};
@@ -16,6 +16,9 @@ use crate::PluginName;
 
 /// The right to install and to remove one plugin, until this and what was staged with it are dropped, or the process ends,
 /// however it ends. Nobody else has it meanwhile, in this process or another.
+///
+/// Once it is given back, what was replaced or removed is deleted, if nobody reads it. That may take as long as deleting
+/// its files does: some disks need seconds for some thousand files.
 #[derive(Debug)]
 pub struct PluginLock {
     held: Arc<Held>,
@@ -26,7 +29,10 @@ pub struct PluginLock {
 pub(super) struct Held {
     pub(super) shelf: Shelf,
     pub(super) name: PluginName,
-    lock: Flock,
+    /// Nothing only while this is dropped.
+    lock: Option<Flock>,
+    /// Whether what is installed was changed, so that there may be something to sweep.
+    changed: AtomicBool,
 }
 
 /// Somebody who only tidies up has the lock too, for as long as a few renames take, and leaves no number: that often, so
@@ -63,7 +69,7 @@ impl PluginLock {
         move_aside(plugins, name.as_str(), work, name)?;
         plugins.sync()?;
         work.sync()?;
-        shelf.tidy_up_after(name);
+        self.held.has_changed();
         Ok(true)
     }
 
@@ -169,14 +175,26 @@ impl Held {
             // A number in it is that of a dead process. At worst somebody is told that one.
             let _ = lock.0.set_len(0);
         }
-        Ok(current.then(|| Self { shelf: shelf.clone(), name: name.clone(), lock }))
+        Ok(current.then(|| Self {
+            shelf: shelf.clone(),
+            name: name.clone(),
+            lock: Some(lock),
+            changed: AtomicBool::new(false),
+        }))
+    }
+
+    /// What is installed is not what it was: forgets what was known about that, and sweeps once the lock is given back. What
+    /// fails here is left to the next sweep.
+    pub(super) fn has_changed(&self) {
+        let _ = self.shelf.forget_orphans(&self.name);
+        self.changed.store(true, Ordering::Relaxed);
     }
 
     /// Leaves the number of this process, and puts in order what a dead one may have left.
     fn begun(self) -> Result<PluginLock, ShelfError> {
         // For people only; the lock itself is the kernel's.
         let number = format!("{:<10}", std::process::id());
-        let noted: io::Result<()> = self.lock.0.write_all_at(number.as_bytes(), 0);
+        let noted = self.lock.iter().try_for_each(|lock| lock.0.write_all_at(number.as_bytes(), 0));
         noted.map_err(self.shelf.inner.work.failed("write", &lock_file(&self.name).to_string()))?;
         self.settle()?;
         Ok(PluginLock { held: Arc::new(self) })
@@ -187,6 +205,11 @@ impl Drop for Held {
     fn drop(&mut self) {
         // While the lock is still held; the next one makes the file anew.
         let _ = self.shelf.inner.work.unlink(&lock_file(&self.name).to_string());
+        drop(self.lock.take());
+        if self.changed.load(Ordering::Relaxed) {
+            // What fails here is left to the next sweep.
+            let _ = self.shelf.sweep();
+        }
     }
 }
 

@@ -74,15 +74,9 @@ impl Shelf {
         Ok(swept)
     }
 
-    /// After what was installed has changed, by one who has the lock. What fails here is left to the next sweep.
-    pub(super) fn tidy_up_after(&self, name: &PluginName) {
-        let _ = self.forget_orphans(name);
-        let _ = self.sweep();
-    }
-
     /// Removes the records of trees that are not there. Only who has the plugin's lock may: another one may be about to put
     /// the tree there.
-    fn forget_orphans(&self, name: &PluginName) -> Result<(), ShelfError> {
+    pub(super) fn forget_orphans(&self, name: &PluginName) -> Result<(), ShelfError> {
         for entry in self.entries()? {
             if entry.kind == Kind::Record && entry.name == *name && self.is_orphan(&entry)? {
                 self.inner.work.unlink(&entry.to_string())?;

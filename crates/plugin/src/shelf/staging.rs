@@ -74,7 +74,7 @@ impl Staging {
         }
         shelf.inner.plugins.sync()?;
         work.sync()?;
-        shelf.tidy_up_after(name);
+        self.held.has_changed();
         Ok(Installed { name: name.clone(), record: Some(record), tree: self.tree })
     }
 }

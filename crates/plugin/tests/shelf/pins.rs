@@ -1,7 +1,7 @@
 //! What a reader holds.
 
 use crate::child::{Act, Process};
-use crate::{State, install, installed, name, version_of};
+use crate::{State, fill, install, installed, name, record, version_of};
 
 fn old_versions(state: &State) -> usize {
     state.left().iter().filter(|name| name.starts_with(".old-p-")).count()
@@ -75,4 +75,19 @@ fn a_plugin_that_a_stranger_has_locked_is_an_error_and_no_endless_wait() {
     assert!(error.contains("plugins/p"), "{error}");
     stranger.unlock().unwrap();
     assert_eq!(installed(&shelf), Some(1));
+}
+
+#[test]
+fn what_was_replaced_is_deleted_once_the_lock_is_given_back() {
+    let state = State::new();
+    let shelf = state.open();
+    install(&shelf, 1);
+    let lock = shelf.try_lock(&name()).unwrap();
+    let staging = lock.stage().unwrap();
+    fill(staging.dir(), 2);
+    staging.commit(record(2)).unwrap();
+    // A setup script need not wait until the old version is deleted.
+    assert_eq!(old_versions(&state), 1);
+    drop(lock);
+    assert_eq!(old_versions(&state), 0);
 }
