@@ -142,3 +142,13 @@ fn a_reader_finds_a_version_at_every_instant_of_two_renames() {
         }
     });
 }
+
+#[test]
+fn a_removal_also_takes_what_a_dead_process_had_swapped_by_half() {
+    let state = tempfile::tempdir().unwrap();
+    let remover = shelf(state.path());
+    die_after(state.path(), 2);
+    assert!(remover.try_lock(&name()).unwrap().remove().unwrap());
+    assert_eq!(installed(&shelf(state.path())), None);
+    assert!(work(state.path()).is_empty(), "{:?}", work(state.path()));
+}
