@@ -13,6 +13,8 @@ mod name;
 mod read;
 pub mod skills;
 mod yaml;
+mod shelf;
 
 pub use digest::{Digest, InvalidDigest};
 pub use name::{InvalidName, PluginName};
+pub use shelf::{Installed, Pin, PluginLock, Record, Shelf, ShelfError, Staging, Swept};
