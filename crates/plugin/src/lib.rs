@@ -6,5 +6,6 @@
 //! script, in a cage).
 
 mod name;
+pub mod setup;
 
 pub use name::{InvalidName, PluginName};

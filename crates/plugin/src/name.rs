@@ -73,7 +73,21 @@ mod tests {
             assert_eq!(good.parse::<PluginName>().map(String::from).as_deref(), Ok(good));
         }
         let too_long = "a".repeat(129);
-        let bad = ["", ".", "..", ".staging-a-1", "-a", "_a", "a/b", "a\\b", "a b", "a\0", "é", "a:b", too_long.as_str()];
+        let bad = [
+            "",
+            ".",
+            "..",
+            ".staging-a-1",
+            "-a",
+            "_a",
+            "a/b",
+            "a\\b",
+            "a b",
+            "a\0",
+            "é",
+            "a:b",
+            too_long.as_str(),
+        ];
         for bad in bad {
             assert!(bad.parse::<PluginName>().is_err(), "{bad:?}");
         }
