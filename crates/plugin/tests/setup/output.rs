@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::fixture::Plugin;
+use crate::fixture::{Plugin, processes_in};
 use molecule_plugin::setup::End;
 
 #[test]
@@ -52,4 +52,12 @@ fn a_process_that_holds_the_output_open_does_not_hold_us() {
 fn a_caller_ends_it_at_will() {
     let ran = Plugin::new("echo begun; sleep 1000").run_and(|line| line.text != "begun");
     assert_eq!(ran.line(), "setup.sh was canceled and killed, with all that it had started");
+}
+
+#[test]
+fn a_caller_that_panics_leaves_nothing_behind() {
+    let plugin = Plugin::new("setsid sleep 1000 & echo begun; sleep 1000");
+    let run = || plugin.run_and(|_| panic!("on purpose"));
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
+    assert_eq!(processes_in(plugin.folder.path()), [0; 0]);
 }

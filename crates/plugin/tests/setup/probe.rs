@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
+use rustix::thread::CapabilitySet;
+
 use molecule_plugin::setup::{self, Script, SetupLimits};
 
 /// Starts processes until none can be started.
@@ -20,6 +22,18 @@ fn starts_processes() {
     println!("\nstarted {}", started.len());
     // Whatever the harness would do next may want a thread.
     std::process::exit(0);
+}
+
+/// Says what it could do beyond an ordinary user.
+#[test]
+#[ignore = "runs in a cage"]
+fn tells_its_privileges() {
+    let held = rustix::thread::capabilities(None).unwrap();
+    let none = [held.effective, held.permitted, held.inheritable].iter().all(|set| set.is_empty());
+    println!("\nholds nothing: {none}, gains nothing: {}", rustix::thread::no_new_privs().unwrap());
+    let mut known = CapabilitySet::all().iter();
+    let bounded = known.all(|one| !rustix::thread::capability_is_in_bounding_set(one).unwrap_or(false));
+    println!("could gain nothing: {bounded}");
 }
 
 /// A host, to be killed.

@@ -95,6 +95,18 @@ fn processor_time_is_bounded() {
 
 /// Fails where capabilities are kept, as root.
 #[test]
+fn no_privilege_is_held_or_to_be_gained() {
+    let ran =
+        Plugin::new("./probe --ignored --exact probe::tells_its_privileges --nocapture").with_probe().run();
+    assert!(ran.text().contains("\nholds nothing: true, gains nothing: true\n"), "{}", ran.text());
+    // Only who has the capability for it can empty the bounding set.
+    if rustix::process::getuid().is_root() {
+        assert!(ran.text().contains("\ncould gain nothing: true\n"), "{}", ran.text());
+    }
+}
+
+/// As root it takes a capability to raise one.
+#[test]
 fn a_limit_is_not_raised_again() {
     for limit in ["-n 100000", "-f unlimited", "-v unlimited", "-c 100", "-t unlimited"] {
         let ran = Plugin::new(&format!("ulimit {limit} && echo raised")).run();
