@@ -7,7 +7,7 @@
 //! | | |
 //! | --- | --- |
 //! | files | read and run what the system's program folders hold; read and write the plugin's own folder and the fresh one; nothing else |
-//! | modes, owners, times, attributes of files | by descriptor only, and never set-user-id: the kernel cannot tell where a path leads when it judges these, so `chmod +x FILE` is refused, on any file |
+//! | modes, owners, times, attributes of files | not by path, on any file: Landlock does not judge these, so `chmod +x FILE` is refused in the plugin's folder too. By descriptor, but never set-user-id, and not where the user owns the system's programs, as root does |
 //! | network | none; with [`Script::network`] internet sockets, and never a Unix, netlink or raw one |
 //! | processes | a bounded number, all of one process group that none can leave; signals to each other only |
 //! | privileges | none, and none to be gained; no namespaces, mounts, tracing, keys, modules |

@@ -14,7 +14,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, getrlimit, pidfd_open, prlimit};
 
 use super::count::Count;
-use super::files::{PROGRAMS, confine};
+use super::files::{PROGRAMS, confine, owns_programs};
 use super::group::{GONE, Group, Leader, pid_of};
 use super::home::Home;
 use super::lines::Lines;
@@ -238,7 +238,13 @@ fn imprison(
 ) -> Result<Child, Uncaged> {
     privileges::drop_all().map_err(Uncaged::step("dropping capabilities"))?;
     let gaps = confine(&place.folder, place.home.path(), script.network, newest)?;
-    Filter { group: group.as_raw_nonzero().get().cast_unsigned(), network: script.network, gaps }.apply()?;
+    Filter {
+        group: group.as_raw_nonzero().get().cast_unsigned(),
+        network: script.network,
+        owns_programs: owns_programs(),
+        gaps,
+    }
+    .apply()?;
     let copies =
         || Ok((ends.gate.as_fd().try_clone_to_owned()?, ends.output.try_clone()?, ends.output.try_clone()?));
     let (input, stdout, stderr) = copies().map_err(Uncaged::step("copying a pipe"))?;
@@ -297,7 +303,7 @@ mod tests {
     #[test]
     fn a_good_script_works_on_every_kernel_with_landlock() {
         for abi in ABIS {
-            let script = "set -e; mkdir a; echo x > a/b; mv a/b c; cat c; cat <(echo y); echo > /dev/null; seq 2 | tail -1";
+            let script = "set -e; mkdir a; echo x > a/b; cp a/b c; mv c d; cat d; cat <(echo y); echo > /dev/null; seq 2 | tail -1";
             assert_eq!(run_on(abi, script), (End::Exited(0), "x\ny\n2\n".into()), "{abi:?}");
         }
     }

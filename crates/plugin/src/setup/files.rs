@@ -1,5 +1,7 @@
 //! Which files a script reaches: a Landlock domain of the calling thread.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use landlock::{
@@ -62,6 +64,14 @@ pub(super) fn confine(plugin: &Path, home: &Path, network: bool, newest: ABI) ->
     };
     let abi = effective_abi.min(newest);
     Ok(Gaps { signals: abi < ABI::V6, truncate: abi < ABI::V3 })
+}
+
+/// Whether our user owns what scripts may only read.
+pub(super) fn owns_programs() -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    let below = ["/usr/bin", "/usr/lib", "/usr/local", "/usr/local/bin", "/usr/local/lib"];
+    let owned = |path: &&str| fs::metadata(path).is_ok_and(|place| place.uid() == user);
+    PROGRAMS.iter().chain(&below).any(owned)
 }
 
 fn ruleset(plugin: &Path, home: &Path, network: bool, newest: ABI) -> Result<RulesetCreated, RulesetError> {

@@ -2,6 +2,7 @@
 //! files, where Landlock judges, or on the caller itself. Refused is what reaches past both.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use seccompiler::{
     SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
@@ -17,6 +18,9 @@ pub(super) struct Filter {
     pub(super) group: u32,
     /// Whether internet sockets may be opened.
     pub(super) network: bool,
+    /// Whether the user owns the system's programs, as root does. To read one is then enough to change its mode, times
+    /// and attributes, by the descriptor.
+    pub(super) owns_programs: bool,
     /// What Landlock leaves open.
     pub(super) gaps: Gaps,
 }
@@ -179,16 +183,30 @@ impl Filter {
         for flag in CLONE_FLAGS {
             rules.refuse_if(libc::SYS_clone, &[has(0, flag)])?;
         }
-        // With a path; without one it is the descriptor's file.
-        rules.refuse_if(libc::SYS_utimensat, &[Condition { long: true, ..not(1, 0) }])?;
         // Input to whatever terminal there is: TIOCSTI and TIOCLINUX, include/uapi/asm-generic/ioctls.h
-        for request in [0x5412, 0x541c] {
+        // Flags of a file that was opened for reading: FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR, FS_IOC_SETVERSION and their
+        // narrow form, include/uapi/linux/fs.h
+        for request in [0x5412, 0x541c, 0x4008_6602, 0x4004_6602, 0x401c_5820, 0x4008_7602, 0x4004_7602] {
             rules.refuse_if(libc::SYS_ioctl, &[is(1, request)])?;
         }
         set_user_id(&mut rules)?;
+        self.metadata(&mut rules)?;
         self.sockets(&mut rules)?;
         self.gaps(&mut rules)?;
         Ok(rules)
+    }
+
+    fn metadata(&self, rules: &mut Rules) -> Result<(), seccompiler::Error> {
+        if self.owns_programs {
+            let all = [libc::SYS_fchmod, libc::SYS_fchown, libc::SYS_fsetxattr, libc::SYS_fremovexattr];
+            for number in all.into_iter().chain([libc::SYS_utimensat]) {
+                rules.refuse(number);
+            }
+        } else {
+            // With a path; without one it is the descriptor's file.
+            rules.refuse_if(libc::SYS_utimensat, &[Condition { long: true, ..not(1, 0) }])?;
+        }
+        Ok(())
     }
 
     fn sockets(&self, rules: &mut Rules) -> Result<(), seccompiler::Error> {
@@ -310,7 +328,14 @@ impl Rules {
             SeccompCondition::new(argument, length, operator, value)
         });
         let rule = SeccompRule::new(conditions.collect::<Result<_, _>>()?)?;
-        self.0.entry(number).or_default().push(rule);
+        match self.0.entry(number) {
+            Entry::Vacant(entry) => {
+                entry.insert(vec![rule]);
+            }
+            // No rules: refused whatever the arguments. One rule would narrow that.
+            Entry::Occupied(entry) if entry.get().is_empty() => {}
+            Entry::Occupied(mut entry) => entry.get_mut().push(rule),
+        }
         Ok(())
     }
 
@@ -318,5 +343,20 @@ impl Rules {
         let refused = SeccompAction::Errno(errno.cast_unsigned());
         let filter = SeccompFilter::new(self.0, SeccompAction::Allow, refused, arch)?;
         apply_filter(&seccompiler::BpfProgram::try_from(filter)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_stays_refused_when_a_case_is_added() {
+        let mut rules = Rules::default();
+        rules.refuse(7);
+        rules.refuse_if(7, &[is(0, 1)]).unwrap();
+        rules.refuse_if(8, &[is(0, 1)]).unwrap();
+        rules.refuse_if(8, &[is(0, 2)]).unwrap();
+        assert_eq!((rules.0[&7].len(), rules.0[&8].len()), (0, 2));
     }
 }

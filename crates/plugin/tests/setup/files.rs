@@ -14,7 +14,7 @@ fn a_good_script_writes_into_its_folder_and_succeeds() {
     let plugin = Plugin::new(
         "set -e
          mkdir -p data/deep; echo one > data/deep/file; mv data/deep/file data/moved; cat data/moved
-         ln -s data/moved link; sed -i s/one/two/ data/moved; cat link
+         ln -s data/moved link; sed s/one/two/ data/moved > new; mv new data/moved; cat link
          echo home > ~/file; cat ~/file; tmp=$(mktemp); echo tmp > $tmp; cat $tmp; mkfifo $TMPDIR/fifo
          cat <(echo substituted); seq 3 | sort -r | head -1; pwd",
     );

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -37,7 +38,7 @@ impl Plugin {
 
     /// A copy of this very program in its folder, which the script may run: see [`super::probe`].
     pub(crate) fn with_probe(self) -> Self {
-        fs::copy(std::env::current_exe().unwrap(), self.path("probe")).unwrap();
+        copy_of_this_program(&self.path("probe"));
         self
     }
 
@@ -89,6 +90,12 @@ impl Ran {
             _ => line,
         }
     }
+}
+
+/// Copies the program that runs. Another process does it: were the copy open for writing here, a test that starts
+/// something meanwhile would pass that on, and a file that is being written cannot be run.
+pub(crate) fn copy_of_this_program(to: &Path) {
+    assert!(Command::new("cp").arg(std::env::current_exe().unwrap()).arg(to).status().unwrap().success());
 }
 
 /// The processes that work in a folder: those of a script do, unless they change it.

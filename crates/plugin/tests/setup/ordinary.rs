@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::process::Command;
 
+use crate::fixture::copy_of_this_program;
+
 /// Says that this is the second time.
 const ORDINARY: &str = "MOLECULE_TEST_ORDINARY";
 
@@ -19,7 +21,7 @@ fn all_of_it_holds_for_an_ordinary_user() {
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let (program, tmp, home) =
         (place.path().join("tests"), place.path().join("tmp"), place.path().join("home"));
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    copy_of_this_program(&program);
     for folder in [&tmp, &home] {
         fs::create_dir(folder).unwrap();
         chown(folder, Some(user), Some(user)).unwrap();
