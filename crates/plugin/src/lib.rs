@@ -14,6 +14,7 @@ mod read;
 pub mod skills;
 mod yaml;
 mod shelf;
+pub mod setup;
 
 pub use digest::{Digest, InvalidDigest};
 pub use name::{InvalidName, PluginName};
