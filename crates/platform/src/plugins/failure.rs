@@ -29,7 +29,7 @@ pub(crate) enum Failure {
     OtherName { resolved: String, requested: String },
     #[error("it took longer than this platform waits for a plugin")]
     TimedOut,
-    #[error("the archive cannot be written: {0}")]
+    #[error("the archive cannot be written: {}", .0.kind())]
     CannotPack(io::Error),
     #[error("a defect in the platform: {0}")]
     Defect(String),
@@ -79,7 +79,7 @@ impl Failure {
                 (StatusCode::UNPROCESSABLE_ENTITY, "plugin manifest integrity check failed".to_owned())
             }
             Self::CannotPack(_) | Self::Defect(_) => {
-                tracing::error!(%source, error = %self, "a plugin cannot be packed");
+                tracing::error!(%source, error = ?self, "a plugin cannot be packed");
                 (StatusCode::INTERNAL_SERVER_ERROR, "failed to pack plugin".to_owned())
             }
         };

@@ -238,4 +238,14 @@ mod tests {
         let error = exactly(b"ab", 3).unwrap_err();
         assert!(matches!(Failure::of_archive(error), Failure::Unreadable(_)));
     }
+
+    /// Nobody waits for the answer then, but the thread would still be at it.
+    #[test]
+    fn past_the_deadline_nothing_more_is_listed_or_read() {
+        let deadline = Deadline::at(Instant::now());
+        assert!(matches!(Listing::new(deadline).add(file("a", 0)), Err(Failure::TimedOut)));
+        let mut late = Exactly { content: Box::new(b"abc".as_slice()), left: 3, deadline };
+        let error = late.read(&mut [0; 3]).unwrap_err();
+        assert!(matches!(Failure::of_archive(error), Failure::TimedOut));
+    }
 }
