@@ -140,7 +140,7 @@ impl Repository {
                     .try_find(name.as_ref().as_partial_name())
                     .map_err(|error| self.broken(error))?;
                 match found {
-                    // It also looks for longer names, as git does for short ones.
+                    // It also looks elsewhere, as git does for short names.
                     Some(found) if found.name == name => match found.target {
                         Target::Object(id) => return Ok(Some(id)),
                         Target::Symbolic(next) => name = next,

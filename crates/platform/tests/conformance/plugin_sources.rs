@@ -35,9 +35,8 @@ async fn p97_a_plugin_in_a_repository_is_pinned_by_tag_or_branch() {
         assert_eq!(paths(&packed), ["plugin.yaml"]);
         assert_eq!(content(&packed, "plugin.yaml"), format!("version: {version}"));
     }
-    // Git would find this one under a shorter name, too.
-    let long = [Ref::Tag("refs/heads/v9")];
-    publish(&shop.path("github"), "acme/words", &shop.path("outside/words"), &long).unwrap();
+    // No ref, though the library would take it for one where the full name is not found.
+    shop.write("github/acme/words.git/tags/refs/heads/v9", format!("{first}\n"));
     shop.not_fetched("words", "github://acme/words#v9", 404).await;
     // The id of a commit is no name of a ref, and neither are other ways to say one.
     for reference in
