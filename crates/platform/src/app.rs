@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::events::Events;
 use crate::guard::RateWindows;
+use crate::plugins::Plugins;
 use crate::tokens::TokenUses;
 
 /// `"mlcp"`
@@ -29,6 +30,7 @@ pub(crate) struct Parts {
     pub(crate) events: Events,
     /// Pushes messages to agents.
     pub(crate) http: reqwest::Client,
+    pub(crate) plugins: Plugins,
     pub(crate) rates: RateWindows,
     pub(crate) token_uses: TokenUses,
     /// True from the moment the platform shall end: streams must.

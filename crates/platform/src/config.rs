@@ -53,6 +53,13 @@ pub struct Config {
     pub a2a_idle_timeout: Duration,
     /// A delegation that could not be delivered is tried once more after so long.
     pub delegation_retry_after: Duration,
+    /// The folder whose folders are the plugins `local://<name>`; `None` for no such plugins.
+    pub plugins_dir: Option<PathBuf>,
+    /// The folder that stands in for GitHub: `github://owner/repo#ref` is the git repository `owner/repo` or
+    /// `owner/repo.git` in there, at a tag or branch; `None` for no such plugins. It is read without a `git` program.
+    pub github_base: Option<PathBuf>,
+    /// A plugin that is not read and packed after so long is given up.
+    pub plugin_fetch_timeout: Duration,
     /// What time it is.
     pub clock: Clock,
 }
@@ -79,6 +86,9 @@ impl Default for Config {
             sweep_every: Duration::from_secs(15),
             a2a_idle_timeout: Duration::from_secs(300),
             delegation_retry_after: Duration::from_secs(8),
+            plugins_dir: None,
+            github_base: None,
+            plugin_fetch_timeout: Duration::from_secs(300),
             clock: Clock::system(),
         }
     }

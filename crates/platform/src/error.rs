@@ -30,6 +30,16 @@ pub enum StartError {
         "{0} is not a loopback address, and in development without an admin token anybody who reaches it is its admin; listen on 127.0.0.1, set an admin token, or pass --open-to-network, which makes one up and prints it"
     )]
     Open(SocketAddr),
+    /// A folder of plugins is not there, or cannot be read.
+    #[error("cannot read the folder {} of {flag}: {source}; make it, or name another", path.display())]
+    Folder {
+        /// The setting, as the program's flag.
+        flag: &'static str,
+        /// The folder.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// An admin token cannot be made.
     #[error("the system gives no random numbers to make an admin token of; set one with --admin-token-file")]
     NoRandomness,

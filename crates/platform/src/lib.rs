@@ -26,6 +26,8 @@
 //! - Names of members are matched to the letter, and a trailing slash is another route.
 //! - Secrets are kept in clear, in a file that only its owner may read.
 //! - `PUT /workspaces/:id/instructions` is its own.
+//! - Plugins come from a folder of folders and from a folder of git repositories, which stands in for GitHub. No link
+//!   that leads out of these two is followed, and of a repository nothing is read but its refs and objects.
 //! - An agent that redirects a pushed message is followed within its origin only, and where its name leads is judged again
 //!   when the connection is made.
 //! - `GET /` is its own page, and `GET /events/stream` what the page lives on: server-sent events for the operator, over
@@ -36,8 +38,8 @@
 //! - Effects of agents are rows `agent_log` of method `gate` and status `ok` or `denied`, with `{effect, target, rule,
 //!   grant}` as `metadata`, the last two of a denial only; the page shows them.
 //!
-//! Not there yet (`404 page not found`) are the routes of memory, approvals, checkpoints, schedules, uploads, plugins,
-//! budgets, `hibernate`, `session-search`, `model`, `/org/*`, `/events`, `/ws` and the MCP bridge.
+//! Not there yet (`404 page not found`) are the routes of memory, approvals, checkpoints, schedules, uploads, budgets,
+//! `hibernate`, `session-search`, `model`, `/org/*`, `/events`, `/ws` and the MCP bridge.
 
 mod a2a;
 mod agent_url;
@@ -53,11 +55,13 @@ mod feed;
 mod guard;
 mod hierarchy;
 mod log;
+mod plugins;
 mod records;
 mod reply;
 mod router;
 mod routes;
 mod sweep;
+pub mod testing;
 mod tls;
 mod tokens;
 
@@ -92,6 +96,10 @@ impl Platform {
             }
             config.admin_token = Some(tokens::random().map_err(|_| StartError::NoRandomness)?);
         }
+        for (flag, folder) in [("--plugins-dir", &config.plugins_dir), ("--github-base", &config.github_base)]
+        {
+            check_folder(flag, folder.as_deref())?;
+        }
         let cannot_listen = |source| StartError::Listen { addr: config.listen, source };
         // Before the database, which would otherwise be made for nothing.
         let listener = TcpListener::bind(config.listen).await.map_err(cannot_listen)?;
@@ -107,6 +115,7 @@ impl Platform {
         let app = App::new(Parts {
             http: tls::client(&config)?,
             events: events::Events::new(),
+            plugins: plugins::Plugins::new(&config),
             rates: guard::RateWindows::default(),
             token_uses: tokens::TokenUses::default(),
             stopping: stopping.clone(),
@@ -181,6 +190,12 @@ fn url_of(addr: SocketAddr) -> Result<PlatformUrl, molecule_protocol::InvalidPla
         true => format!("http://localhost:{}", addr.port()).parse(),
         false => format!("http://{addr}").parse(),
     }
+}
+
+/// Sees to it that a folder is there: without it every download would fail, one by one.
+fn check_folder(flag: &'static str, folder: Option<&std::path::Path>) -> Result<(), StartError> {
+    let Some(path) = folder else { return Ok(()) };
+    path.read_dir().map(drop).map_err(|source| StartError::Folder { flag, path: path.to_owned(), source })
 }
 
 async fn open(config: &Config) -> Result<Database, StartError> {

@@ -67,6 +67,15 @@ struct Args {
     #[arg(long, env = "MOLECULE_PLATFORM_EXTERNAL_URL", value_name = "URL")]
     external_url: Option<PlatformUrl>,
 
+    /// The folder whose folders are the plugins local://NAME
+    #[arg(long, env = "MOLECULE_PLATFORM_PLUGINS_DIR", value_name = "DIR")]
+    plugins_dir: Option<PathBuf>,
+
+    /// The folder that stands in for GitHub: github://OWNER/REPO#REF is the git repository OWNER/REPO or OWNER/REPO.git in
+    /// there, at the tag or branch REF; no git program is needed
+    #[arg(long, env = "MOLECULE_PLATFORM_GITHUB_BASE", value_name = "DIR")]
+    github_base: Option<PathBuf>,
+
     /// The organisation whose id every request must carry
     #[arg(long, env = "MOLECULE_ORG_ID", value_name = "UUID")]
     org_id: Option<String>,
@@ -103,6 +112,12 @@ Write to it as the user, and read what it answers:
   curl -X POST localhost:8080/workspaces/ID/a2a \\
     -d '{\"method\":\"message/send\",\"params\":{\"message\":{\"role\":\"user\",\"parts\":[{\"kind\":\"text\",\"text\":\"hello\"}]}}}'
   curl localhost:8080/workspaces/ID/activity
+
+Serve plugins, and fetch one of a folder and one of a git repository (the # of a source is %23 in a query):
+  molecule-platform --plugins-dir plugins --github-base repositories &
+  curl -H 'Authorization: Bearer TOKEN' -O localhost:8080/workspaces/ID/plugins/NAME/download
+  curl -H 'Authorization: Bearer TOKEN' -O \\
+    'localhost:8080/workspaces/ID/plugins/REPO/download?source=github://OWNER/REPO%23v1'
 
 Exit codes: 0 stopped by a signal, 2 wrong settings, 6 local trouble (port, database, disk).";
 
@@ -150,6 +165,8 @@ fn config(args: Args) -> anyhow::Result<Config> {
         saas: args.saas,
         test_tokens: args.test_tokens,
         rate_limit: args.rate_limit,
+        plugins_dir: args.plugins_dir,
+        github_base: args.github_base,
         stale_after: Duration::from_secs(args.stale_after),
         retention: Duration::from_secs(args.retention_days.saturating_mul(24 * 60 * 60)),
         ..Config::default()
@@ -181,7 +198,9 @@ fn run(config: Config) -> ExitCode {
         };
         let platform = match Platform::start(config).await {
             Ok(platform) => platform,
-            Err(error @ StartError::Open(_)) => return fail(WRONG_SETTINGS, &error.to_string()),
+            Err(error @ (StartError::Open(_) | StartError::Folder { .. })) => {
+                return fail(WRONG_SETTINGS, &error.to_string());
+            }
             Err(error) => return fail(LOCAL_TROUBLE, &error.to_string()),
         };
         let word =

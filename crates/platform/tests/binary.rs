@@ -36,6 +36,8 @@ async fn trouble_is_one_line_that_says_what_to_do() {
         (vec!["--listen", "127.0.0.1:0", "--db", "/nowhere/at/all.db"], 6, "check that its folder exists"),
         (vec!["--listen", "0.0.0.0:0", "--in-memory"], 2, "--open-to-network"),
         (vec!["--in-memory", "--admin-token-file", "/nowhere"], 2, "--admin-token-file"),
+        (vec!["--in-memory", "--plugins-dir", "/nowhere"], 2, "the folder /nowhere of --plugins-dir"),
+        (vec!["--in-memory", "--github-base", "/nowhere"], 2, "make it, or name another"),
     ] {
         let said = failing(&args, code).await;
         assert_eq!(said.lines().count(), 1, "{said}");
@@ -129,7 +131,13 @@ fn the_help_shows_how_to_begin() {
     let Output { status, stdout, .. } = program(&["--help"]).output().unwrap();
     let help = String::from_utf8(stdout).unwrap();
     assert!(status.success());
-    for word in ["curl -X POST localhost:8080/workspaces", "MOLECULE_PLATFORM_DB", "Exit codes"] {
+    for word in [
+        "curl -X POST localhost:8080/workspaces",
+        "MOLECULE_PLATFORM_DB",
+        "--plugins-dir",
+        "%23v1",
+        "Exit codes",
+    ] {
         assert!(help.contains(word), "{word} in:\n{help}");
     }
 }

@@ -18,6 +18,7 @@ mod instructions;
 mod lifecycle;
 mod notify;
 mod page;
+mod plugins;
 mod register;
 mod secrets;
 mod state;
@@ -41,6 +42,7 @@ pub(crate) fn all() -> Router<App> {
         .merge(lifecycle::routes())
         .merge(notify::routes())
         .merge(page::routes())
+        .merge(plugins::routes())
         .merge(register::routes())
         .merge(secrets::routes())
         .merge(state::routes())
