@@ -46,5 +46,9 @@ wit_bindgen::generate!({
         "molecule:agent/types@0.1.0/start": crate::start::Start,
         "molecule:agent/peers@0.1.0/peer": crate::peers::Peer,
         "molecule:agent/peers@0.1.0/reply": crate::peers::Reply,
+        "molecule:agent/plugins@0.1.0/plugin": crate::plugins::Plugin,
+        "molecule:agent/plugins@0.1.0/skill": crate::plugins::Skill,
+        "molecule:agent/plugins@0.1.0/installed": crate::plugins::Installed,
+        "molecule:agent/plugins@0.1.0/setup-outcome": crate::plugins::SetupOutcome,
     },
 });

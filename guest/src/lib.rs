@@ -131,6 +131,7 @@
 //! | [`http`] | requests to servers, with answers that stream |
 //! | [`secrets`] | using keys without having them |
 //! | [`storage`] | a folder that survives restarts |
+//! | [`plugins`] | folders of skills and rules from the platform |
 //! | [`log`] | log lines with a level and fields |
 //! | [`time`] | waiting |
 //!
@@ -155,7 +156,7 @@
 //! ```
 //!
 //! Calls can be made at once, with `futures::join!` and its like. Through WASI an agent has memory, clocks, random
-//! numbers, and the folder of [`storage`] where that is granted; sockets, environment and arguments are there as
+//! numbers, the folders of [`plugins`], and that of [`storage`] where it is granted; sockets, environment and arguments are there as
 //! functions, and empty or denied. Crates that speak `wasi:http`, such as `waki`, work as they are, under the same grants
 //! as [`http`]; while they wait, the agent's other messages wait, too.
 //!
@@ -250,6 +251,7 @@ mod message;
 pub mod messages;
 mod outcome;
 pub mod peers;
+pub mod plugins;
 pub mod secrets;
 mod start;
 pub mod storage;

@@ -54,7 +54,7 @@ mod script;
 pub use fetch::{Fetch, Response};
 pub use host::{Event, Host};
 pub use instance::Instance;
-pub use script::Call;
+pub use script::{Call, Install};
 
 use crate::{Denial, Error};
 

@@ -43,6 +43,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::events::{Ended, Happened};
 use crate::host::{BuildError, HostBuilder, LoadedAgent, StartError};
+use crate::plugins::{InstallRequest, Installed, Plugin, PluginError, PluginName, Progress};
 use crate::spec::AgentSpec;
 use crate::status::Status;
 
@@ -149,6 +150,11 @@ impl Running {
         self.running.status()
     }
 
+    /// Its plugins; see [`crate::Running::plugins`].
+    pub fn plugins(&self) -> Plugins {
+        Plugins { plugins: self.running.plugins(), threads: self.threads.clone() }
+    }
+
     /// Lets a message that was given up wait again; see [`crate::Running::retry`].
     ///
     /// # Errors
@@ -179,6 +185,44 @@ impl Running {
     /// Waits for its end and says why.
     pub fn ended(&self) -> Ended {
         self.threads.run(self.running.ended())
+    }
+}
+
+/// The plugins of a workspace; see [`crate::plugins::Plugins`].
+#[derive(Debug, Clone)]
+pub struct Plugins {
+    plugins: crate::plugins::Plugins,
+    threads: Threads,
+}
+
+impl Plugins {
+    /// What is installed, by name.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn list(&self) -> Result<Vec<Plugin>, PluginError> {
+        self.threads.run(self.plugins.list())
+    }
+
+    /// Installs a plugin, or puts another version in the place of the one that is there. `observe` is called on threads of
+    /// the host's.
+    ///
+    /// # Errors
+    /// As [`crate::plugins::Plugins::install`].
+    pub fn install(
+        &self,
+        request: InstallRequest,
+        observe: impl Fn(Progress) + Send + Sync + 'static,
+    ) -> Result<Installed, PluginError> {
+        self.threads.run(self.plugins.install(request, observe))
+    }
+
+    /// Removes a plugin.
+    ///
+    /// # Errors
+    /// As [`crate::plugins::Plugins::remove`].
+    pub fn remove(&self, name: &PluginName) -> Result<(), PluginError> {
+        self.threads.run(self.plugins.remove(name))
     }
 }
 

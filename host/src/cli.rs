@@ -23,6 +23,7 @@ mod log;
 mod logs;
 mod metrics;
 mod parse;
+mod plugin;
 mod policy;
 mod prompt;
 mod ps;
@@ -69,9 +70,12 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(args) => &args.output,
         Command::Dev(args) => &args.output,
         Command::Up(args) => &args.output,
-        Command::Ps(_) | Command::Logs(_) | Command::Inbox(_) | Command::Backup(_) | Command::Policy(_) => {
-            &quiet
-        }
+        Command::Ps(_)
+        | Command::Logs(_)
+        | Command::Inbox(_)
+        | Command::Backup(_)
+        | Command::Plugin(_)
+        | Command::Policy(_) => &quiet,
     };
     let console = Console::new(output);
     let (log, done) = match log::start(output, &environment) {
@@ -107,6 +111,7 @@ fn execute(command: Command, environment: &Environment, console: Console) -> Res
         Command::Logs(args) => logs::logs(args, environment, console),
         Command::Inbox(args) => inbox::inbox(args, environment, console),
         Command::Backup(args) => backup::backup(args, environment, console),
+        Command::Plugin(args) => plugin::plugin(*args, environment, console),
         Command::Policy(args) => policy::policy(args, console),
     }
 }

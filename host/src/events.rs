@@ -180,6 +180,14 @@ pub enum Event {
     Paused,
     /// The workspace was resumed.
     Resumed,
+    /// Something about a plugin: it was installed or removed, or its `setup.sh` has written a line.
+    #[non_exhaustive]
+    Plugin {
+        /// Its name.
+        name: String,
+        /// What is to be told.
+        line: String,
+    },
     /// Something is not as it should be; the host goes on. One line that ends in what to do.
     Trouble(String),
     /// The agent has ended.
@@ -217,6 +225,7 @@ impl Event {
                 message: message.map(clean),
                 times,
             },
+            Self::Plugin { name, line } => Self::Plugin { name: clean(name), line: clean(line) },
             Self::Trouble(trouble) => Self::Trouble(clean(trouble)),
             Self::Ended(ended) => Self::Ended(ended.redacted(redactor)),
             Self::Started | Self::Heartbeat | Self::Recovered | Self::Paused | Self::Resumed => self,
@@ -382,6 +391,7 @@ mod tests {
                 fields: vec![(key(), key())],
                 message: Some(key()),
             },
+            Event::Plugin { name: key(), line: key() },
             Event::Trouble(key()),
             Event::Ended(Ended::Refused(key())),
             Event::Ended(Ended::Failed(key())),

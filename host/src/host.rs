@@ -17,6 +17,7 @@ use crate::egress::{Egress, EgressSettings, InvalidEgress};
 use crate::events::{Ended, Events, Happened};
 use crate::lock::LockError;
 use crate::platform::{InvalidTransport, Network, TransportSettings};
+use crate::plugins::Plugins;
 use crate::random::Random;
 use crate::session;
 use crate::spec::AgentSpec;
@@ -378,6 +379,11 @@ impl Running {
     /// Storage that is granted anew is there from the next instance on.
     pub fn set_grants(&self, grants: Grants) -> bool {
         self.handle.set_grants(grants)
+    }
+
+    /// Its plugins: to list them, to install one, and to remove one. What is installed here needs no grant.
+    pub fn plugins(&self) -> Plugins {
+        self.handle.plugins()
     }
 
     /// Lets a message that was given up wait again, in its old place and with its runs forgotten.

@@ -28,7 +28,7 @@ pub enum LackKind {
     Secret,
     /// A peer, or all of them.
     Peer,
-    /// A plugin, which this version of the host cannot give.
+    /// A plugin.
     Plugin,
 }
 
@@ -70,7 +70,10 @@ fn all(asks: &Asks, grants: &Grants) -> Vec<Lack> {
     let peers = asks.peers.iter().filter(|peer| !grants.allow_peer(peer, Some(peer)));
     let peers =
         peers.map(|peer| lack(LackKind::Peer, peer, peer.parse().ok().map(|it| Grant::Peer(it).to_string())));
-    let plugins = asks.plugins.iter().map(|plugin| lack(LackKind::Plugin, plugin, None));
+    let given = |plugin: &str| grants.plugins.iter().any(|grant| grant.is_for(plugin));
+    let plugins = asks.plugins.iter().filter(|plugin| !given(plugin)).map(|plugin| {
+        lack(LackKind::Plugin, plugin, plugin.parse().ok().map(|it| Grant::Plugin(it).to_string()))
+    });
     requests.chain(secrets).chain(peers).chain(plugins).collect()
 }
 
@@ -145,7 +148,7 @@ mod tests {
                     ("bob", Some("--allow-peer bob")),
                     ("*", Some("--allow-peer '*'")),
                     ("my peer", Some("--allow-peer 'my peer'")),
-                    ("tool", None),
+                    ("tool", Some("--allow-plugin tool")),
                 ],
             ),
             (

@@ -8,6 +8,7 @@
 //! - [`platform`]: everything that talks HTTP to the platform. One request builder attaches who we are, one table says
 //!   what is sent again, one pace per platform keeps all workspaces of a process within its rate limit.
 //! - [`egress`]: everything that an agent sends to the rest of the world. [`secrets`]: what it may use there unseen.
+//! - [`plugins`]: installed whole, verified, contained.
 //! - [`token`], [`lock`], [`state_dir`]: the files that hold a workspace's identity.
 //! - [`life`]: whether a workspace works, waits or has ended, as a state machine without I/O.
 //!
@@ -24,6 +25,7 @@ mod lacks;
 pub mod life;
 pub mod lock;
 pub mod platform;
+pub mod plugins;
 mod random;
 pub mod secrets;
 mod session;

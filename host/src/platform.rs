@@ -27,12 +27,13 @@ mod retry;
 mod transport;
 
 pub use self::client::Client;
-pub use self::endpoints::{ActivityAnswer, Reach, Registration};
+pub use self::endpoints::{ActivityAnswer, PluginDownload, Reach, Registration};
 pub use self::error::{PlatformError, PlatformFault};
 pub use self::network::Network;
 pub use self::pace::{Pace, Paces};
 pub use self::request::{Identity, InvalidHeader, OrgId, Origin};
 pub use self::retry::RetryPolicy;
 pub use self::transport::{
-    HttpTransport, InvalidTransport, Limits, Lost, NotSent, Transport, TransportError, TransportSettings,
+    BodyStream, HttpTransport, InvalidTransport, Limits, Lost, NotSent, Transport, TransportError,
+    TransportSettings,
 };

@@ -23,6 +23,7 @@ mod lanes;
 mod letter;
 mod observer;
 mod outbox;
+mod plugins;
 mod secrets;
 mod services;
 mod tally;
@@ -47,6 +48,7 @@ use crate::events::{Ended, Event};
 use crate::host::{Host, LoadedAgent, Running, StartError};
 use crate::lock::WorkspaceLock;
 use crate::platform::{self, Client, PlatformFault};
+use crate::plugins::Plugins;
 use crate::secrets::Secrets;
 use crate::spec::AgentSpec;
 use crate::token::{Credentials, TokenFile, TokenInputs, TokenSource};
@@ -79,12 +81,14 @@ pub(crate) async fn start(
 ) -> Result<Running, StartError> {
     spec.clamp();
     let (credentials, lock) = identity(host, &mut spec).await?;
-    let who = platform::Identity {
-        org: spec.org_id.clone(),
-        origin: spec.origin.clone(),
-        ..platform::Identity::new(spec.platform_url.clone(), spec.workspace_id)
-    };
-    let client = Client::new(&host.network, who, credentials);
+    let client = Client::new(&host.network, who(&spec), credentials);
+    let folder = host.state_dir.as_ref().map(|dir| dir.workspace(spec.workspace_id)).transpose()?;
+    let plugins = Plugins::new(
+        Some(client.clone()),
+        spec.plugins.clone(),
+        host.network.clock.clone(),
+        folder.map(|folder| folder.plugins()),
+    );
     let name =
         spec.name.clone().or_else(|| Some(agent.card.name.clone()).filter(|name| !name.trim().is_empty()));
     let name = name.unwrap_or_else(|| default_name(&spec));
@@ -100,6 +104,7 @@ pub(crate) async fn start(
             outlet: host.egress.outlet(gate.clone(), secrets.clone()),
             gate,
             secrets,
+            plugins,
             denials: Denials::default(),
             hearings: Hearings::default(),
             vitals: Vitals::new(),
@@ -167,6 +172,26 @@ fn gate(host: &Host, spec: &AgentSpec, context: Weak<Context>) -> Gate {
     }
 }
 
+/// A client for a workspace that may be another host's: takes no lock, and keeps nothing.
+pub(crate) async fn visitor(host: &Host, mut spec: AgentSpec) -> Result<Client, StartError> {
+    let inputs = std::mem::take(&mut spec.token);
+    let cached = match &host.state_dir {
+        Some(state_dir) => state_dir.workspace(spec.workspace_id)?.token_file(),
+        None => TokenFile::new(""),
+    };
+    let token = choose_token(inputs, cached).await?.load()?;
+    Ok(Client::new(&host.network, who(&spec), Credentials::in_memory(token)))
+}
+
+/// Who speaks, and to which platform.
+fn who(spec: &AgentSpec) -> platform::Identity {
+    platform::Identity {
+        org: spec.org_id.clone(),
+        origin: spec.origin.clone(),
+        ..platform::Identity::new(spec.platform_url.clone(), spec.workspace_id)
+    }
+}
+
 /// Who we are: the token, and the lock that keeps other hosts away.
 async fn identity(
     host: &Host,
@@ -218,6 +243,7 @@ impl Session {
             let mut troubles = secrets::Troubles::default();
             secrets::pull(&context, &mut troubles).await;
             loops.spawn(secrets::run(context.clone(), troubles));
+            plugins::at_start(&context).await;
             instructions(&context).await
         };
         let instructions = tokio::select! {

@@ -10,6 +10,7 @@ use molecule_runtime::{Limits, Restarts};
 use crate::appeals::Appeals;
 use crate::events::Events;
 use crate::platform::{OrgId, Origin};
+use crate::plugins::PluginSettings;
 use crate::secrets::SecretSource;
 use crate::token::TokenInputs;
 
@@ -49,6 +50,8 @@ pub struct AgentSpec {
     pub grants: Grants,
     /// Secrets of the operator's own, which go before those of the platform. What the agent may use is in `grants`.
     pub secrets: Vec<SecretSource>,
+    /// What is said about its plugins. Which of them the agent may install is in `grants`.
+    pub plugins: PluginSettings,
     /// Who is asked before it is denied what a grant would give it; nobody where nothing is said.
     pub appeals: Option<Arc<dyn Appeals>>,
     /// How often the host asks and tells.
@@ -94,6 +97,7 @@ impl AgentSpec {
             config: Vec::new(),
             grants: Grants::default(),
             secrets: Vec::new(),
+            plugins: PluginSettings::default(),
             appeals: None,
             intervals: Intervals::default(),
             on_pause: OnEnd::Wait,

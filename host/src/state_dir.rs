@@ -21,6 +21,8 @@ use crate::token::TokenFile;
 ///     .platform_inbound_secret   by which the platform's own requests are known
 ///     .lock                      held by the host of the workspace
 ///     data/                      what the agent keeps, where it has been granted storage
+///     plugins/                   its plugins, a folder each
+///     plugins.work/              what is being installed, and what is known of what is
 /// ```
 ///
 /// The folders of workspaces are those of the Python SDK, so that a workspace can go from one to the other.
@@ -103,6 +105,11 @@ impl WorkspaceDir {
         let path = self.path.join("data");
         check(&path)?;
         Ok(path)
+    }
+
+    /// The folder of its plugins, which need not be there.
+    pub fn plugins(&self) -> PathBuf {
+        self.path.join("plugins")
     }
 
     /// Takes the workspace for this process.

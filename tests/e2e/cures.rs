@@ -9,8 +9,10 @@ use async_trait::async_trait;
 use molecule_gate::{Grants, Kind};
 use molecule_host::egress::{Egress, EgressSettings, Resolver, SystemDialer};
 use molecule_host::{Event, Host};
+use molecule_platform::testing::{Ref, publish};
 use molecule_tests::embedded::{self, Embedded};
 use molecule_tests::guests;
+use molecule_tests::plugins;
 use molecule_tests::process::CommandLine;
 use molecule_tests::scripted::{Reply, Scripted};
 use molecule_tests::world::World;
@@ -29,7 +31,7 @@ struct Row {
     cure: &'static str,
 }
 
-const ROWS: [Row; 13] = [
+const ROWS: [Row; 15] = [
     Row {
         rule: "peer",
         guest: guests::EFFECTS,
@@ -78,6 +80,22 @@ const ROWS: [Row; 13] = [
         // The agent has it; whoever reads what it writes has not.
         done: "secrets.reveal: ok \"[secret KEY]\"",
         cure: "--allow-reveal KEY",
+    },
+    Row {
+        rule: "plugin",
+        guest: guests::EFFECTS,
+        flags: "",
+        says: &["plugins.install dev github://acme/dev#v1"],
+        done: "plugins.install: ok \"dev\"",
+        cure: "--allow-plugin 'dev@github://acme/dev#v1'",
+    },
+    Row {
+        rule: "plugin",
+        guest: guests::EFFECTS,
+        flags: "--plugin dev@github://acme/dev#v1",
+        says: &["plugins.remove dev"],
+        done: "plugins.remove: ok ()",
+        cure: "--allow-plugin dev",
     },
     Row {
         rule: "storage-quota",
@@ -152,6 +170,9 @@ impl Scene {
         let bob = world.create("bob's").await;
         let host = Host::builder().build().await.unwrap();
         let bob = Embedded::start(&host, guests::ECHO, embedded::spec(world.url(), &bob)).await;
+        let dev = world.path("dev");
+        plugins::write(&dev, "dev", "1", &[("rules/a.md", "be kind")]);
+        publish(&world.github(), "acme/dev", &dev, &[Ref::Tag("v1")]).unwrap();
         let key = world.path("key");
         fs::write(&key, "hunter2-hunter2").unwrap();
         Self { world, server, key, _bob: bob }

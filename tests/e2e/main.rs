@@ -25,6 +25,7 @@ mod lifecycle;
 mod limits;
 mod messages;
 mod peers;
+mod plugins;
 mod policy;
 // Wants a terminal, which script(1) makes.
 #[cfg(feature = "terminal")]

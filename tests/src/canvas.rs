@@ -178,6 +178,14 @@ impl Canvas {
             .collect()
     }
 
+    /// What a workspace gets from a route of its own, with its token.
+    pub async fn download(&self, of: &Workspace, route: &str) -> Vec<u8> {
+        let url = format!("{}/workspaces/{}/{route}", self.url, of.id);
+        let answer = self.http.get(url).bearer_auth(&of.token).send().await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+        answer.bytes().await.expect("all of it").to_vec()
+    }
+
     /// Waits until an agent has said so much to its user, and gives back all of it.
     pub async fn answered(&self, of: &Workspace, count: usize) -> Vec<String> {
         self.answered_within(of, count, PATIENCE).await

@@ -4,6 +4,7 @@ pub mod canvas;
 pub mod certificates;
 pub mod embedded;
 pub mod guests;
+pub mod plugins;
 pub mod process;
 pub mod scripted;
 pub mod terminal;

@@ -15,6 +15,10 @@ use tempfile::TempDir;
 
 use crate::canvas::Canvas;
 
+/// Folders that the platform has its plugins from.
+const PLUGINS: &str = "plugins";
+const GITHUB: &str = "github";
+
 /// A platform on a free port, and its users. Both end with it; the folder stays where the test has failed.
 pub struct World {
     config: Config,
@@ -32,7 +36,17 @@ impl World {
     /// The same with a clock of its own.
     pub async fn with_clock(clock: Clock) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let config = Config { db: Some(folder.path().join("platform.db")), clock, ..Config::default() };
+        let [plugins, github] = [PLUGINS, GITHUB].map(|name| folder.path().join(name));
+        for folder in [&plugins, &github] {
+            std::fs::create_dir(folder).expect("a folder");
+        }
+        let config = Config {
+            db: Some(folder.path().join("platform.db")),
+            plugins_dir: Some(plugins),
+            github_base: Some(github),
+            clock,
+            ..Config::default()
+        };
         let platform = Platform::start(config.clone()).await.expect("a platform");
         let config = Config { listen: platform.addr, ..config };
         Self { config, canvas: Canvas::of(platform.url.to_string()), platform: Some(platform), folder }
@@ -46,6 +60,16 @@ impl World {
     /// A path in the folder of this test.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Where the platform has its own plugins, a folder each.
+    pub fn plugins(&self) -> PathBuf {
+        self.path(PLUGINS)
+    }
+
+    /// Where it has what it takes for GitHub.
+    pub fn github(&self) -> PathBuf {
+        self.path(GITHUB)
     }
 
     /// The folder of this test.

@@ -8,6 +8,7 @@ use crate::grants::{Grant, Grants};
 use crate::judge::Refusal;
 use crate::limits::Limits;
 use crate::net_rule::{Bounds, NetRule};
+use crate::plugin_grant::PluginGrant;
 use crate::secret::{SecretPlace, SecretUse};
 use crate::secret_grant::{SecretGrant, Withheld};
 use crate::target::Target;
@@ -48,6 +49,14 @@ pub(crate) fn of(refusal: Refusal, effect: &Effect<'_>, grants: &Grants) -> Vec<
         Refusal::Reveal => {
             let Effect::RevealSecret { name } = effect else { return Vec::new() };
             one(name.parse().ok().map(Grant::Reveal))
+        }
+        Refusal::Plugin => {
+            let plugin = match *effect {
+                Effect::InstallPlugin { name, source } => PluginGrant::exactly(name, source),
+                Effect::RemovePlugin { name } => PluginGrant::exactly(name, &format!("local://{name}")),
+                _ => None,
+            };
+            one(plugin.map(Grant::Plugin))
         }
         Refusal::Storage => {
             let Effect::Store { bytes, used } = *effect else { return Vec::new() };
@@ -182,6 +191,10 @@ pub(crate) fn sentence(refusal: Refusal, effect: &Effect<'_>, grants: &Grants) -
             address_sentence(wanted, address)
         }
         Refusal::Reveal => format!("this agent may not see the secret {target}"),
+        Refusal::Plugin => match effect {
+            Effect::RemovePlugin { .. } => format!("this agent may not remove the plugin {target}"),
+            _ => format!("this agent may not install the plugin {target}"),
+        },
         Refusal::Storage => {
             let Effect::Store { bytes, used } = *effect else { return target.into_owned() };
             match grants.storage_bytes {

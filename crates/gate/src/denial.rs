@@ -53,6 +53,8 @@ pub enum Rule {
     },
     /// So much may be kept.
     StorageQuota,
+    /// A plugin must be granted, with its source.
+    Plugin,
     /// No sockets.
     Socket,
     /// What a [`Policy`](crate::Policy) refuses.
@@ -74,6 +76,7 @@ impl Rule {
             Rule::RequestSize => "request-size",
             Rule::RequestRate { .. } => "request-rate",
             Rule::StorageQuota => "storage-quota",
+            Rule::Plugin => "plugin",
             Rule::Socket => "socket",
             Rule::Policy => "policy",
         }

@@ -74,6 +74,18 @@ pub enum Effect<'a> {
         /// Bytes that it has already.
         used: u64,
     },
+    /// Installs a plugin, or a new version of it.
+    InstallPlugin {
+        /// The plugin's name, as the agent wrote it.
+        name: &'a str,
+        /// Where it comes from: `scheme://…`.
+        source: &'a str,
+    },
+    /// Removes a plugin.
+    RemovePlugin {
+        /// The plugin's name, as the agent wrote it.
+        name: &'a str,
+    },
     /// Opens a socket or looks up a name, by WASI. Never allowed: nobody could say what goes over it.
     Socket {
         /// The function that was called.
@@ -94,6 +106,8 @@ impl Effect<'_> {
             Effect::Connect { .. } => Kind::Connect,
             Effect::RevealSecret { .. } => Kind::RevealSecret,
             Effect::Store { .. } => Kind::Store,
+            Effect::InstallPlugin { .. } => Kind::InstallPlugin,
+            Effect::RemovePlugin { .. } => Kind::RemovePlugin,
             Effect::Socket { .. } => Kind::Socket,
         }
     }
@@ -110,6 +124,8 @@ impl Effect<'_> {
             | Effect::Connect { .. }
             | Effect::RevealSecret { .. }
             | Effect::Store { .. }
+            | Effect::InstallPlugin { .. }
+            | Effect::RemovePlugin { .. }
             | Effect::Socket { .. } => 0,
         }
     }
@@ -123,7 +139,8 @@ impl Effect<'_> {
             Effect::CallPeer { id, name, .. } => name.unwrap_or(id).into(),
             Effect::Fetch { target, .. } => target.to_string().into(),
             Effect::Connect { target, address, .. } => format!("{address} for {}", target.host()).into(),
-            Effect::RevealSecret { name } => (*name).into(),
+            Effect::RevealSecret { name } | Effect::RemovePlugin { name } => (*name).into(),
+            Effect::InstallPlugin { name, source } => format!("{name} from {source}").into(),
             Effect::Store { .. } => "storage".into(),
             Effect::Socket { what } => (*what).into(),
         }
@@ -151,13 +168,17 @@ pub enum Kind {
     RevealSecret,
     /// [`Effect::Store`].
     Store,
+    /// [`Effect::InstallPlugin`].
+    InstallPlugin,
+    /// [`Effect::RemovePlugin`].
+    RemovePlugin,
     /// [`Effect::Socket`].
     Socket,
 }
 
 impl Kind {
     /// All kinds, in the order of their declaration.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Answer,
         Kind::Notify,
         Kind::ListPeers,
@@ -167,6 +188,8 @@ impl Kind {
         Kind::Connect,
         Kind::RevealSecret,
         Kind::Store,
+        Kind::InstallPlugin,
+        Kind::RemovePlugin,
         Kind::Socket,
     ];
 
@@ -182,6 +205,8 @@ impl Kind {
             Kind::Connect => "http.connect",
             Kind::RevealSecret => "secrets.reveal",
             Kind::Store => "storage.write",
+            Kind::InstallPlugin => "plugins.install",
+            Kind::RemovePlugin => "plugins.remove",
             Kind::Socket => "sockets",
         }
     }

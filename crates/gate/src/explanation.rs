@@ -44,6 +44,14 @@ pub(crate) fn resting_on(effect: &Effect<'_>, grants: &Grants, terms: &Terms) ->
             let granted = grants.reveal.iter().find(|granted| granted.as_str() == name);
             granted.cloned().map(Grant::Reveal).into_iter().collect()
         }
+        Effect::InstallPlugin { name, source } => {
+            let granted = grants.plugins.iter().find(|grant| grant.allows(name, source));
+            granted.cloned().map(Grant::Plugin).into_iter().collect()
+        }
+        Effect::RemovePlugin { name } => {
+            let granted = grants.plugins.iter().find(|grant| grant.is_for(name));
+            granted.cloned().map(Grant::Plugin).into_iter().collect()
+        }
         Effect::Store { .. } => grants.storage_bytes.map(Grant::Storage).into_iter().collect(),
     }
 }

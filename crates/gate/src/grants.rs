@@ -9,6 +9,7 @@ use crate::denial::quoted;
 use crate::limits::Limits;
 use crate::net_rule::NetRule;
 use crate::peer_grant::PeerGrant;
+use crate::plugin_grant::PluginGrant;
 use crate::secret::SecretName;
 use crate::secret_grant::SecretGrant;
 
@@ -26,6 +27,8 @@ pub struct Grants {
     pub reveal: Vec<SecretName>,
     /// How much it may keep in its folder (`--allow-storage`); nothing where nothing is said.
     pub storage_bytes: Option<ByteSize>,
+    /// The plugins it may install and remove (`--allow-plugin`).
+    pub plugins: Vec<PluginGrant>,
     /// How much and how often.
     pub limits: Limits,
 }
@@ -44,6 +47,7 @@ impl Grants {
             Grant::Net(rule) => self.net.push(rule),
             Grant::Secret(secret) => self.secrets.push(secret),
             Grant::Reveal(name) => self.reveal.push(name),
+            Grant::Plugin(plugin) => self.plugins.push(plugin),
             Grant::Storage(size) => self.storage_bytes = self.storage_bytes.max(Some(size)),
             Grant::MessageBytes(bytes) => limits.message_bytes = limits.message_bytes.max(bytes),
             Grant::MessagesPerMinute(count) => {
@@ -69,6 +73,8 @@ pub enum Grant {
     Secret(SecretGrant),
     /// To see a secret.
     Reveal(SecretName),
+    /// To install and remove a plugin.
+    Plugin(PluginGrant),
     /// To keep so much.
     Storage(ByteSize),
     /// Bytes of one message.
@@ -87,6 +93,7 @@ impl Grant {
             Grant::Net(_) => "allow-net",
             Grant::Secret(_) => "allow-secret",
             Grant::Reveal(_) => "allow-reveal",
+            Grant::Plugin(_) => "allow-plugin",
             Grant::Storage(_) => "allow-storage",
             Grant::MessageBytes(_) => "max-message-bytes",
             Grant::MessagesPerMinute(_) => "max-messages-per-minute",
@@ -101,6 +108,7 @@ impl Grant {
             Grant::Net(rule) => rule.to_string(),
             Grant::Secret(secret) => secret.to_string(),
             Grant::Reveal(name) => name.to_string(),
+            Grant::Plugin(plugin) => plugin.to_string(),
             Grant::Storage(size) => size.to_string(),
             Grant::MessageBytes(bytes) => bytes.to_string(),
             Grant::MessagesPerMinute(count) | Grant::RequestsPerMinute(count) => count.to_string(),

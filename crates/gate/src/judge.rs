@@ -39,6 +39,7 @@ pub(crate) enum Refusal {
     Address,
     Reveal,
     Storage,
+    Plugin,
     Socket,
 }
 
@@ -58,6 +59,7 @@ impl Refusal {
             Refusal::Address => Rule::Address,
             Refusal::Reveal => Rule::Reveal,
             Refusal::Storage => Rule::StorageQuota,
+            Refusal::Plugin => Rule::Plugin,
             Refusal::Socket => Rule::Socket,
         }
     }
@@ -136,6 +138,12 @@ impl Judge<'_> {
                 let most = grants.storage_bytes.unwrap_or_default().bytes();
                 // What takes no more room is no matter of the quota, which may have been lowered meanwhile.
                 refuse(bytes == 0 || used.saturating_add(bytes) <= most, Refusal::Storage)?;
+            }
+            Effect::InstallPlugin { name, source } => {
+                refuse(grants.plugins.iter().any(|grant| grant.allows(name, source)), Refusal::Plugin)?;
+            }
+            Effect::RemovePlugin { name } => {
+                refuse(grants.plugins.iter().any(|grant| grant.is_for(name)), Refusal::Plugin)?;
             }
             Effect::Socket { .. } => return Err(Refusal::Socket),
         }

@@ -86,6 +86,7 @@ mod path;
 mod path_pattern;
 mod peer_grant;
 mod permit;
+mod plugin_grant;
 mod policy;
 mod receipts;
 mod secret;
@@ -106,6 +107,7 @@ pub use limits::Limits;
 pub use net_rule::{InvalidRule, NetRule, RuleFault};
 pub use peer_grant::{InvalidGrant, PeerGrant};
 pub use permit::Permit;
+pub use plugin_grant::{InvalidPluginGrant, PluginGrant};
 pub use policy::{Policy, Verdict};
 pub use receipts::{Counts, Receipt, Receipts};
 pub use secret::{

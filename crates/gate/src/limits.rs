@@ -48,6 +48,8 @@ impl Limits {
     pub(crate) fn per_minute(&self, kind: Kind) -> Option<u32> {
         match kind {
             Kind::Notify | Kind::CallPeer | Kind::ListPeers => Some(self.messages_per_minute),
+            // Requests of the platform, too, and much work.
+            Kind::InstallPlugin | Kind::RemovePlugin => Some(self.messages_per_minute),
             Kind::Fetch => Some(self.requests_per_minute),
             // As often as there are messages to answer.
             Kind::Answer => None,

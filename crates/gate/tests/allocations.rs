@@ -34,6 +34,8 @@ fn no_judgment_allocates() {
         (Effect::Connect { target: &target, address, reach: &Reach::Any }, true),
         (Effect::CallPeer { id: "x", name: Some("bob"), bytes: 1 }, true),
         (Effect::RevealSecret { name: "KEY" }, false),
+        (Effect::InstallPlugin { name: "dev", source: "local://dev" }, false),
+        (Effect::RemovePlugin { name: "dev" }, false),
         (Effect::Store { bytes: 1, used: 1 }, false),
         (Effect::Socket { what: "udp" }, false),
     ] {

@@ -11,10 +11,10 @@ pub mod facts;
 pub mod manifest;
 mod name;
 mod read;
+pub mod setup;
+mod shelf;
 pub mod skills;
 mod yaml;
-mod shelf;
-pub mod setup;
 
 pub use digest::{Digest, InvalidDigest};
 pub use name::{InvalidName, PluginName};

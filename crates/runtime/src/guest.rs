@@ -1,6 +1,7 @@
 //! What stands in the store of an instance, and the calls under way in it.
 
 use std::collections::{HashMap, VecDeque};
+use std::fs::File;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -14,9 +15,10 @@ use crate::agent::{Agent, LineSource};
 use crate::cpu::{Budget, Quota};
 use crate::journal::Journal;
 use crate::limits::{Limiter, Limits};
+use crate::plugins::{self, Opened};
 use crate::stdio::LogStream;
 use crate::storage::{self, Storage};
-use crate::wasi::Outgoing;
+use crate::wasi::{Outgoing, identity};
 
 /// Bytes of randomness that a guest may ask for at once.
 const MAX_RANDOM: u64 = 64 * 1024;
@@ -39,11 +41,13 @@ pub struct Call {
     pub message: Option<String>,
     /// Ends when the call is canceled: whatever waits on its behalf gives up then.
     pub canceled: CancellationToken,
+    /// The plugins that it has opened.
+    pub(crate) plugins: Opened,
 }
 
 impl Call {
     pub(crate) fn new(callback: &'static str, message: Option<String>) -> Arc<Self> {
-        Arc::new(Self { callback, message, canceled: CancellationToken::new() })
+        Arc::new(Self { callback, message, canceled: CancellationToken::new(), plugins: Opened::default() })
     }
 }
 
@@ -76,6 +80,8 @@ pub(crate) struct Guest {
     pub(crate) stderr: LogStream,
     /// The folder of the agent, where it has been granted one.
     pub(crate) storage: Option<Storage>,
+    /// What tells the folder of its plugins from all others, where it sees one.
+    pub(crate) plugins_root: Option<(u64, u64)>,
     pub(crate) outgoing: Outgoing,
     stdout: LogStream,
     calls: Calls,
@@ -85,11 +91,11 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// WASI with nothing granted but the agent's own folder: no other file, no socket, no name, no environment, no
+    /// WASI with nothing granted but the agent's own folder and the sight of its plugins: no other file, no socket, no name, no environment, no
     /// argument.
     ///
     /// # Errors
-    /// The folder cannot be opened.
+    /// A folder cannot be opened.
     pub(crate) fn new(agent: Arc<Agent>, allowance: Allowance) -> wasmtime::Result<Self> {
         let Allowance { limits, journal, one_at_a_time, .. } = allowance;
         let stdout = LogStream::new(LineSource::Stdout, journal.clone());
@@ -105,6 +111,11 @@ impl Guest {
         if let Some(storage) = &storage {
             wasi.preopened_dir(storage.folder(), storage::GUEST_PATH, FsPerms::ReadWrite)?;
         }
+        let mut plugins_root = None;
+        if let Some(folder) = agent.services.plugins_folder().filter(|_| agent.gate.is_open()) {
+            wasi.preopened_dir(&folder, plugins::GUEST_PATH, FsPerms::ReadOnly)?;
+            plugins_root = identity(&File::open(&folder)?);
+        }
         let budget = Arc::new(Budget::new(&limits, one_at_a_time));
         let limiter = Limiter::new(limits).telling(agent.observer.clone());
         let mut table = ResourceTable::new();
@@ -119,6 +130,7 @@ impl Guest {
             stdout,
             stderr,
             storage,
+            plugins_root,
             calls: Calls::default(),
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
@@ -171,6 +183,7 @@ impl Calls {
     /// Remembers one more call that has ended, and forgets the one that ended longest ago.
     fn ended(&mut self, task: GuestTaskId) {
         let Some(call) = self.of_task.get(&task) else { return };
+        call.plugins.end();
         self.ended.push_back((task, call.clone()));
         if self.ended.len() > REMEMBERED
             && let Some((task, oldest)) = self.ended.pop_front()

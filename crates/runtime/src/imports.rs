@@ -1,6 +1,7 @@
 //! The imports of an agent: find out whose call it is, pass the gate, hand it to the services.
 
 mod http;
+mod plugins;
 mod secrets;
 mod storage;
 
@@ -36,6 +37,7 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     contract::http::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     contract::secrets::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     contract::storage::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    contract::plugins::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     log::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     time::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
 }
@@ -124,6 +126,7 @@ pub(crate) fn denied(denial: Denial) -> Error {
         | Rule::Secret
         | Rule::Reveal
         | Rule::StorageQuota
+        | Rule::Plugin
         | Rule::Socket
         | Rule::Policy => Error::Denied(wit::Denial {
             rule: denial.rule.name().to_owned(),

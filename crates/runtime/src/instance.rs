@@ -24,7 +24,8 @@ use crate::fetch::{Fetch, FetchError, FetchResponse};
 use crate::guest::{Allowance, Call, Guest};
 use crate::limits::Limits;
 use crate::runtime::Runtime;
-use crate::services::{CallPeer, ListPeers, Notify, Reveal, Services, SetTask};
+use crate::services::{CallPeer, InstallPlugin, ListPeers, Notify, RemovePlugin, Reveal, Services, SetTask};
+use crate::wit::plugins::{Installed, Plugin};
 use crate::wit::{Card, Error, Identity, Message, Outcome, Peer, PeerRef, Reply, Start, StopReason};
 
 /// What to call.
@@ -376,6 +377,18 @@ impl Services for Nowhere {
     }
 
     async fn reveal(&self, _: Permit<Reveal>, _: &Call) -> Result<String, Error> {
+        Err(Error::NotFound("no host".to_owned()))
+    }
+
+    async fn install_plugin(&self, _: Permit<InstallPlugin>, _: &Call) -> Result<Installed, Error> {
+        Err(Error::NotFound("no host".to_owned()))
+    }
+
+    async fn list_plugins(&self) -> Result<Vec<Plugin>, Error> {
+        Err(Error::NotFound("no host".to_owned()))
+    }
+
+    async fn remove_plugin(&self, _: Permit<RemovePlugin>, _: &Call) -> Result<(), Error> {
         Err(Error::NotFound("no host".to_owned()))
     }
 }

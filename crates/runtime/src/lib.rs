@@ -13,7 +13,7 @@
 //! An agent gets an instance of its own: its memory, its tables, its [`Limits`]. WASI 0.2 is linked with nothing granted;
 //! what it prints becomes log lines. What it may do to the world goes through the [`Gate`](molecule_gate::Gate) of its
 //! [`Agent`] and then to its [`Services`], which the embedder provides: this crate opens no socket, and no file but
-//! those of the [`AotStore`] and those that an agent has in its [`Storage`].
+//! those of the [`AotStore`], those that an agent has in its [`Storage`], and those of its plugins.
 //!
 //! A trap, a panic or a callback that ran out of time ends the instance, not the actor: it is built again, with
 //! backoff. [`Delivery`] says of each message whether it was handled, whether its own handler died, or whether it was
@@ -37,6 +37,7 @@ mod imports;
 mod instance;
 mod journal;
 mod limits;
+mod plugins;
 mod runtime;
 mod services;
 mod stdio;
@@ -56,6 +57,7 @@ pub use fetch::{
 };
 pub use guest::Call;
 pub use limits::{Limits, Refusal, Resource};
+pub use plugins::OpenPlugin;
 pub use runtime::{Runtime, RuntimeError, RuntimeOptions};
-pub use services::{CallPeer, ListPeers, Notify, Reveal, Services, SetTask};
+pub use services::{CallPeer, InstallPlugin, ListPeers, Notify, RemovePlugin, Reveal, Services, SetTask};
 pub use storage::Storage;

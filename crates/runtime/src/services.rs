@@ -1,11 +1,16 @@
 //! The world as an agent's imports reach it.
 
+use std::io;
+use std::path::PathBuf;
+
 use async_trait::async_trait;
 use molecule_gate::{Act, Denial, Effect, Permit, SecretName};
 
 use crate::appeal::Appeal;
 use crate::fetch::{Fetch, FetchError, FetchResponse};
 use crate::guest::Call;
+use crate::plugins::OpenPlugin;
+use crate::wit::plugins::{Installed, Plugin, Setup};
 use crate::wit::{Content, Error, Peer, PeerRef, Reply, bytes_of_content};
 
 /// What the imports of one agent do, once the gate has let them pass.
@@ -38,6 +43,29 @@ pub trait Services: Send + Sync + 'static {
 
     /// The value of a secret, for the agent itself.
     async fn reveal(&self, permit: Permit<Reveal>, call: &Call) -> Result<String, Error>;
+
+    /// Installs a plugin, or another version of it.
+    async fn install_plugin(&self, permit: Permit<InstallPlugin>, call: &Call) -> Result<Installed, Error>;
+
+    /// The plugins that are installed.
+    async fn list_plugins(&self) -> Result<Vec<Plugin>, Error>;
+
+    /// Removes a plugin.
+    async fn remove_plugin(&self, permit: Permit<RemovePlugin>, call: &Call) -> Result<(), Error>;
+
+    /// The folder that has one folder for each plugin, if the agent sees one. Asked for every instance.
+    fn plugins_folder(&self) -> Option<PathBuf> {
+        None
+    }
+
+    /// Opens the folder of a plugin as it is now; `None` where there is no such plugin. Called on a guest's thread: return
+    /// at once.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn open_plugin(&self, _name: &str) -> io::Result<Option<OpenPlugin>> {
+        Ok(None)
+    }
 
     /// Whether there is somebody who may allow what the grants do not. Where there is not, a denial is a denial at once.
     fn hears_appeals(&self) -> bool {
@@ -117,5 +145,37 @@ pub struct Reveal {
 impl Act for Reveal {
     fn effect(&self) -> Effect<'_> {
         Effect::RevealSecret { name: self.name.as_str() }
+    }
+}
+
+/// Installs a plugin.
+#[derive(Debug)]
+pub struct InstallPlugin {
+    /// Its name, as the agent wrote it.
+    pub name: String,
+    /// Where it comes from, `scheme://...`.
+    pub source: String,
+    /// When its `setup.sh` is to be run; as the operator allows where nothing is said.
+    pub setup: Option<Setup>,
+    /// The SHA-256 that its archive must have, as the agent wrote it.
+    pub sha256: Option<String>,
+}
+
+impl Act for InstallPlugin {
+    fn effect(&self) -> Effect<'_> {
+        Effect::InstallPlugin { name: &self.name, source: &self.source }
+    }
+}
+
+/// Removes a plugin.
+#[derive(Debug)]
+pub struct RemovePlugin {
+    /// Its name, as the agent wrote it.
+    pub name: String,
+}
+
+impl Act for RemovePlugin {
+    fn effect(&self) -> Effect<'_> {
+        Effect::RemovePlugin { name: &self.name }
     }
 }

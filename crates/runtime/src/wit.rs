@@ -8,6 +8,13 @@ pub use crate::bindings::molecule::agent::types::{
     StartReason, StopReason, Task, TaskState,
 };
 
+/// Of the interface `plugins`.
+pub mod plugins {
+    pub use crate::bindings::molecule::agent::plugins::{
+        InstallOptions, Installed, Plugin, Setup, SetupOutcome, Skill,
+    };
+}
+
 /// Bytes of what a list of parts holds, as the gate counts them: all that an agent can fill as it likes.
 pub fn bytes_of(parts: &[Part]) -> usize {
     parts

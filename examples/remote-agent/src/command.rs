@@ -1,7 +1,8 @@
 //! What one can say to the agent.
 
 /// One sentence about what one can say.
-pub const USAGE: &str = "You can say: peers, ask <peer> <text>, task <text>, status, help.";
+pub const USAGE: &str = "You can say: peers, ask <peer> <text>, plugins, install <plugin> [source], skill <plugin> <skill>, task <text>, \
+     status, help.";
 
 /// What somebody said.
 #[derive(Debug, PartialEq)]
@@ -11,6 +12,15 @@ pub enum Command<'t> {
     Ask {
         peer: &'t str,
         text: &'t str,
+    },
+    Plugins,
+    Install {
+        plugin: &'t str,
+        source: Option<&'t str>,
+    },
+    Skill {
+        plugin: &'t str,
+        skill: &'t str,
     },
     Task(Option<&'t str>),
     Status,
@@ -27,6 +37,15 @@ impl<'t> Command<'t> {
             "ask" => match split(rest) {
                 (_, "") => Self::Incomplete("ask <peer> <text>"),
                 (peer, text) => Self::Ask { peer, text },
+            },
+            "plugins" => Self::Plugins,
+            "install" => match split(rest) {
+                ("", _) => Self::Incomplete("install <plugin> [source]"),
+                (plugin, source) => Self::Install { plugin, source: (!source.is_empty()).then_some(source) },
+            },
+            "skill" => match split(rest) {
+                (_, "") => Self::Incomplete("skill <plugin> <skill>"),
+                (plugin, skill) => Self::Skill { plugin, skill },
             },
             "task" => Self::Task((!rest.is_empty()).then_some(rest)),
             "status" => Self::Status,
@@ -61,6 +80,15 @@ mod tests {
             ("ask bob", Command::Incomplete("ask <peer> <text>")),
             ("ask", Command::Incomplete("ask <peer> <text>")),
             ("asking", Command::Help),
+            ("plugins", Command::Plugins),
+            ("install dev", Command::Install { plugin: "dev", source: None }),
+            (
+                "install dev github://a/dev#v1",
+                Command::Install { plugin: "dev", source: Some("github://a/dev#v1") },
+            ),
+            ("install", Command::Incomplete("install <plugin> [source]")),
+            ("skill dev greet", Command::Skill { plugin: "dev", skill: "greet" }),
+            ("skill dev", Command::Incomplete("skill <plugin> <skill>")),
             ("task write a book", Command::Task(Some("write a book"))),
             ("task", Command::Task(None)),
             ("status", Command::Status),

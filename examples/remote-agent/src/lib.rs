@@ -10,6 +10,7 @@ use molecule_guest::{
 };
 
 mod command;
+mod learn;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +37,10 @@ impl Agent for RemoteAgent {
             .skill(
                 Skill::new("ask", "Ask a sibling")
                     .description("Asks another workspace and tells what it said."),
+            )
+            .skill(
+                Skill::new("learn", "Learn a skill")
+                    .description("Installs a plugin and answers with one of its skills."),
             )
             .ask_peer("*")
             .tick_every(Duration::from_secs(10))
@@ -67,6 +72,9 @@ impl Agent for RemoteAgent {
             Command::Help => Ok(help().into()),
             Command::Peers => list_peers().await,
             Command::Ask { peer, text } => ask(peer, text).await,
+            Command::Plugins => learn::plugins().await,
+            Command::Install { plugin, source } => learn::install(plugin, source).await,
+            Command::Skill { plugin, skill } => learn::skill(plugin, skill).await,
             Command::Task(Some(task)) => {
                 workspace::set_task(task)?;
                 Ok(format!("I am working on: {task}").into())

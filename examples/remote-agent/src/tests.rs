@@ -1,5 +1,6 @@
 //! The agent's life in the scripted host: natively, with `cargo test`.
 
+use molecule_guest::plugins::{Plugin, Skill};
 use molecule_guest::testing::{Event, Host, denied};
 use molecule_guest::{Error, Message, Outcome, StopReason, Task, TaskState, log::Level};
 
@@ -127,4 +128,36 @@ fn a_pause_a_resume_and_the_end_are_logged() {
     let all_for_everybody =
         host.events().iter().all(|e| matches!(e, Event::Logged { level: Level::Info, .. }));
     assert!(all_for_everybody);
+}
+
+#[test]
+fn it_installs_a_plugin_and_answers_with_one_of_its_skills() {
+    let folder = std::env::temp_dir().join(format!("remote-agent-{}", std::process::id()));
+    std::fs::write(&folder, "Say hello.").unwrap();
+    let path = folder.display().to_string();
+    let host = Host::new().on_install(move |install| {
+        assert_eq!(install.source.as_deref(), Some("github://acme/dev#v1"));
+        let mut plugin = Plugin::new(&install.name);
+        plugin.version = Some("1.0".into());
+        plugin.skills.push(Skill::new("greet", &path));
+        Ok(plugin.into())
+    });
+    let agent = host.start::<RemoteAgent>().unwrap();
+    let missing = agent.message("skill dev greet").unwrap();
+    assert_eq!(missing.text(), "I have no plugin dev. Say: install dev");
+    assert_eq!(agent.message("install dev github://acme/dev#v1").unwrap().text(), "I have dev 1.0 now.");
+    assert_eq!(agent.message("plugins").unwrap().text(), "- dev 1.0: greet");
+    assert_eq!(agent.message("skill dev greet").unwrap().text(), "Say hello.");
+    assert_eq!(agent.message("skill dev sing").unwrap().text(), "dev has no skill sing, but: greet");
+    std::fs::remove_file(folder).unwrap();
+}
+
+#[test]
+fn it_says_what_would_let_it_install() {
+    let host = Host::new();
+    let agent = host.start::<RemoteAgent>().unwrap();
+    assert_eq!(agent.message("plugins").unwrap().text(), "I have no plugins. Say: install <plugin>");
+    let answer = agent.message("install dev").unwrap();
+    assert_eq!(state(&answer), Some(TaskState::Rejected));
+    assert!(answer.text().ends_with("allow it with: --allow-plugin dev"), "{}", answer.text());
 }

@@ -9,8 +9,9 @@ use super::Instance;
 use super::executor::{self, Clock};
 use super::fetch::{Fetch, Response};
 use super::imports::Entered;
-use super::script::{Call, Script};
+use super::script::{Call, Install, Script};
 use crate::log::Level;
+use crate::plugins::{Installed, Plugin};
 use crate::{Agent, Content, Error, Identity, Peer, Reply, Start, StartReason};
 
 /// A host that does what the test says. A clone is the same host.
@@ -26,6 +27,7 @@ pub(super) struct Inner {
     pub(super) call_takes: Cell<Duration>,
     /// The secrets that are granted, with their values where these are revealed.
     pub(super) secrets: RefCell<BTreeMap<String, Option<String>>>,
+    pub(super) plugins: RefCell<Vec<Plugin>>,
     pub(super) events: RefCell<Vec<Event>>,
     pub(super) describing: Cell<bool>,
     pub(super) clock: Clock,
@@ -42,6 +44,10 @@ pub enum Event {
     Called(Call),
     /// It sent a request.
     Fetched(Fetch),
+    /// It installed a plugin.
+    Installed(Install),
+    /// It removed a plugin.
+    RemovedPlugin(String),
     /// It asked for the value of a secret.
     Revealed(String),
     /// It said what it works on.
@@ -81,6 +87,7 @@ impl Host {
                 script: RefCell::default(),
                 call_takes: Cell::default(),
                 secrets: RefCell::default(),
+                plugins: RefCell::default(),
                 events: RefCell::default(),
                 describing: Cell::default(),
                 clock: Clock::default(),
@@ -170,6 +177,21 @@ impl Host {
     #[must_use]
     pub fn revealed_secret(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.inner.secrets.borrow_mut().insert(name.into(), Some(value.into()));
+        self
+    }
+
+    /// Has a plugin installed. Its files are those of the machine that runs the test: a [skill](crate::plugins::Skill::new)
+    /// of a test says where.
+    #[must_use]
+    pub fn plugin(self, plugin: Plugin) -> Self {
+        self.inner.plugins.borrow_mut().push(plugin);
+        self
+    }
+
+    /// Answers the agent's installs; what it returns is installed from then on. Without it they are denied.
+    #[must_use]
+    pub fn on_install(self, script: impl FnMut(&Install) -> Result<Installed, Error> + 'static) -> Self {
+        self.inner.script.borrow_mut().on_install = Box::new(script);
         self
     }
 

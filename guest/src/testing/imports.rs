@@ -160,6 +160,43 @@ pub(crate) mod secrets {
     }
 }
 
+pub(crate) mod plugins {
+    use super::{Event, reachable, record};
+    use crate::Error;
+    pub(crate) use crate::bindings::molecule::agent::plugins::InstallOptions;
+    use crate::plugins::{Installed, Plugin};
+    use crate::testing::Install;
+
+    pub(crate) async fn install(name: String, options: InstallOptions) -> Result<Installed, Error> {
+        let host = reachable("plugins::install")?;
+        let InstallOptions { source, setup, sha256 } = options;
+        let install = Install { name, source, setup, sha256 };
+        record(&host, Event::Installed(install.clone()));
+        let installed = (host.inner.script.borrow_mut().on_install)(&install)?;
+        let mut plugins = host.inner.plugins.borrow_mut();
+        plugins.retain(|plugin| plugin.name != installed.plugin.name);
+        plugins.push(installed.plugin.clone());
+        Ok(installed)
+    }
+
+    pub(crate) async fn list() -> Result<Vec<Plugin>, Error> {
+        Ok(reachable("plugins::list")?.inner.plugins.borrow().clone())
+    }
+
+    pub(crate) async fn remove(name: String) -> Result<(), Error> {
+        let host = reachable("plugins::remove")?;
+        record(&host, Event::RemovedPlugin(name.clone()));
+        let mut plugins = host.inner.plugins.borrow_mut();
+        let before = plugins.len();
+        plugins.retain(|plugin| plugin.name != name);
+        if plugins.len() < before {
+            Ok(())
+        } else {
+            Err(Error::NotFound(format!("there is no plugin {name}")))
+        }
+    }
+}
+
 pub(crate) mod storage {
     pub(crate) use crate::bindings::molecule::agent::storage::Usage;
 

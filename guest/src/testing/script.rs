@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::fetch::{Fetch, Response};
+use crate::plugins::{Installed, Setup};
 use crate::{Content, Error, Peer, Reply};
 
 /// A call that the agent made.
@@ -18,6 +19,20 @@ pub struct Call {
     pub context_id: Option<String>,
 }
 
+/// An install that the agent asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Install {
+    /// The plugin.
+    pub name: String,
+    /// Where from, if it said.
+    pub source: Option<String>,
+    /// When to run the plugin's `setup.sh`, if it said.
+    pub setup: Option<Setup>,
+    /// The digest that the archive must have, if it said.
+    pub sha256: Option<String>,
+}
+
 /// How a test answers what the agent asks.
 pub(super) type Answer<Asked, T> = Box<dyn FnMut(&Asked) -> Result<T, Error>>;
 
@@ -26,6 +41,7 @@ pub(super) struct Script {
     pub(super) on_list: Answer<[Peer], Vec<Peer>>,
     pub(super) on_call: Answer<Call, Reply>,
     pub(super) on_fetch: Answer<Fetch, Response>,
+    pub(super) on_install: Answer<Install, Installed>,
     pub(super) on_notify: Answer<Content, ()>,
     pub(super) on_set_task: Answer<Option<String>, ()>,
 }
@@ -43,6 +59,9 @@ impl Default for Script {
             on_fetch: Box::new(|fetch| {
                 let (method, url) = (&fetch.method, &fetch.url);
                 Err(super::denied("network", format!("--allow-net '{method} {url}'")))
+            }),
+            on_install: Box::new(|install| {
+                Err(super::denied("plugin", format!("--allow-plugin {}", install.name)))
             }),
             on_notify: Box::new(|_| Ok(())),
             on_set_task: Box::new(|_| Ok(())),

@@ -1,6 +1,7 @@
 //! The command line: which flags there are, and what they say of themselves.
 
 mod operator;
+mod plugin;
 mod policy;
 
 use std::net::SocketAddr;
@@ -10,12 +11,13 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, Args, Command, CommandFactory, Parser, ValueEnum};
 use molecule_host::OnEnd;
 use molecule_host::egress::ProxyUrl;
-use molecule_host::gate::{ByteSize, NetRule, PeerGrant, SecretGrant, SecretName};
+use molecule_host::gate::{ByteSize, NetRule, PeerGrant, PluginGrant, SecretGrant, SecretName};
 use molecule_host::platform::{OrgId, Origin};
 use molecule_host::secrets::SecretSource;
 use molecule_protocol::{PlatformUrl, WorkspaceId};
 
 pub(super) use self::operator::{BackupArgs, InboxAction, InboxArgs, LogsArgs, PsArgs, UpArgs};
+pub(super) use self::plugin::{InstallArgs, PluginAction, PluginArgs, PluginSettingArgs, PluginSourceArgs};
 pub(super) use self::policy::{PolicyAction, PolicyArgs, PolicyKeys};
 use super::limits::LimitArgs;
 use super::values;
@@ -39,6 +41,7 @@ molecule-host [run] AGENT.wasm --platform-url URL --workspace-id ID [OPTIONS]
        molecule-host up AGENTS.toml          (many agents in one process)
        molecule-host ps | logs AGENT         (what runs, and what it says)
        molecule-host policy check|explain    (a file of grants: is it right, and what does it give)
+       molecule-host plugin install|list|... (plugins of a workspace)
        molecule-host inbox ... | backup FILE (messages that were given up; a copy of the state)
                                              (each with --help)";
 
@@ -52,6 +55,7 @@ Exit codes:
    4  the agent refused to start
    5  another host has the workspace
    6  local trouble: state folder, disk, port
+   7  a plugin was refused (molecule-host plugin)
   10  paused, with --on-pause exit
   11  removed";
 
@@ -126,6 +130,8 @@ pub(super) struct AgentArgs {
     #[command(flatten)]
     pub(super) behaviour: BehaviourArgs,
     #[command(flatten)]
+    pub(super) plugins: PluginSettingArgs,
+    #[command(flatten)]
     pub(super) limits: LimitArgs,
 }
 
@@ -160,7 +166,7 @@ pub(super) struct IdentityArgs {
 }
 
 /// Where it is remembered.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "State")]
 pub(super) struct StateArgs {
     /// Where messages, tokens and compiled components are kept, a folder for each workspace [default: ~/.molecule]
@@ -209,6 +215,9 @@ pub(super) struct GrantArgs {
     /// Let it see this secret. May be repeated
     #[arg(long, value_name = "NAME")]
     pub(super) allow_reveal: Vec<SecretName>,
+    /// Let it install and remove this plugin: 'NAME[@SOURCE]', from the platform itself where no source is said. May be repeated
+    #[arg(long, value_name = "NAME[@SOURCE]")]
+    pub(super) allow_plugin: Vec<PluginGrant>,
     /// Let it keep so much in a folder of its own
     #[arg(long, value_name = "SIZE", overrides_with = "allow_storage")]
     pub(super) allow_storage: Option<ByteSize>,
@@ -366,6 +375,10 @@ pub(super) struct DevArgs {
     pub(super) prompt: PromptArgs,
     #[command(flatten)]
     pub(super) behaviour: BehaviourArgs,
+    #[command(flatten)]
+    pub(super) plugins: PluginSettingArgs,
+    #[command(flatten)]
+    pub(super) sources: PluginSourceArgs,
     #[command(flatten)]
     pub(super) limits: LimitArgs,
     #[command(flatten)]

@@ -113,8 +113,9 @@ fn granted(grants: &Grants) -> Vec<String> {
     let net = grants.net.iter().map(|rule| format!("request {rule}"));
     let secrets = grants.secrets.iter().map(|grant| format!("use the secret {grant}, unseen"));
     let reveal = grants.reveal.iter().map(|name| format!("see the secret {name}"));
+    let plugins = grants.plugins.iter().map(|plugin| format!("install the plugin {plugin}"));
     let storage = grants.storage_bytes.map(|size| format!("keep {size} in a folder of its own"));
-    let rows: Vec<String> = net.chain(secrets).chain(reveal).chain(storage).collect();
+    let rows: Vec<String> = net.chain(secrets).chain(reveal).chain(plugins).chain(storage).collect();
     let (shown, more) = rows.split_at(rows.len().min(IN_A_TABLE));
     let mut lines = vec![format!("answer, write to its own user, and call {peers}")];
     lines.extend(shown.iter().map(|row| one_line(row, TEXT)));
@@ -183,7 +184,6 @@ fn row(lack: &Lack) -> [String; 2] {
             "what would give it is too long to be shown".to_owned()
         }
         (Some(grant), _) => one_line(grant, TEXT),
-        (None, LackKind::Plugin) => "this version of the host has none".to_owned(),
         (None, _) => "no grant gives that".to_owned(),
     };
     [format!("{kind} {}", one_line(&lack.wanted, WANTED)), way]
@@ -233,7 +233,7 @@ mod tests {
             ("the secret KEY", "--allow-secret KEY@api.example"),
             ("the peer *", "--allow-peer '*'"),
             ("the peer my peer", "--allow-peer 'my peer'"),
-            (plugin.as_str(), "this version of the host has none"),
+            (plugin.as_str(), "no grant gives that"),
             ("40 messages at once", "--concurrency 40 (has 16)"),
         ];
         assert_eq!(lacks_table(&asks, &spec), rows.map(|(what, way)| format!("{what:width$}  {way}")));

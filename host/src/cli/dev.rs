@@ -33,7 +33,7 @@ use self::lives::{Lives, ONLY};
 use self::recipe::Recipe;
 use self::user::{User, UserError};
 use self::workshop::Workshop;
-use super::args::{BehaviourArgs, DevArgs};
+use super::args::{BehaviourArgs, DevArgs, PluginSettingArgs, PluginSourceArgs};
 use super::banner::Banner;
 use super::board::Board;
 use super::console::Console;
@@ -73,6 +73,8 @@ pub(super) struct DevSettings {
     egress: EgressSettings,
     prompt: PromptSettings,
     behaviour: BehaviourArgs,
+    plugins: PluginSettingArgs,
+    sources: PluginSourceArgs,
     limits: LimitArgs,
 }
 
@@ -100,6 +102,8 @@ impl DevSettings {
             egress,
             prompt,
             behaviour,
+            plugins,
+            sources,
             mut limits,
             output,
         } = args;
@@ -133,6 +137,8 @@ impl DevSettings {
             egress: settings::egress(egress, environment)?,
             prompt,
             behaviour,
+            plugins,
+            sources,
             limits,
         })
     }
@@ -166,7 +172,9 @@ pub(super) async fn dev(
     let home = Home::open(settings.state_dir.take())?;
     let host = signals.or_stop(build_host(&home, settings.limits.max_stack, &settings.egress)).await?;
     let agent = signals.or_stop(load(&host, &component, &limits(&settings.limits))).await?;
-    let platform = Platform::start(local(&home, settings.port)).await.map_err(LocalError::from)?;
+    let platform = Platform::start(local(&home, settings.port, settings.sources.clone()))
+        .await
+        .map_err(LocalError::from)?;
     let user = User::new(platform.url.clone())?;
     let scene = Scene { host: &host, home: &home, user: &user, console, signals: &signals };
     let lived = scene.live(settings, &component, agent, workshop).await;
@@ -215,6 +223,7 @@ impl Scene<'_> {
             grants: settings.grants,
             prompt: settings.prompt.prompt(person),
             behaviour: settings.behaviour,
+            plugins: settings.plugins,
             limits: settings.limits,
             events: Events::new(EVENTS),
         };
@@ -274,8 +283,10 @@ async fn build_host(
     }
 }
 
-fn local(home: &Home, port: u16) -> Config {
-    let mut config = Config { db: Some(home.platform_database()), ..Config::default() };
+fn local(home: &Home, port: u16, sources: PluginSourceArgs) -> Config {
+    let PluginSourceArgs { plugins_dir, github_base } = sources;
+    let mut config =
+        Config { db: Some(home.platform_database()), plugins_dir, github_base, ..Config::default() };
     config.listen.set_port(port);
     config
 }
@@ -376,6 +387,7 @@ mod tests {
             grants: settings.grants,
             prompt: None,
             behaviour: settings.behaviour,
+            plugins: settings.plugins,
             limits: settings.limits,
             events: Events::new(1),
         };

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use molecule_host::egress::InvalidEgress;
 use molecule_host::lock::LockError;
-use molecule_host::platform::InvalidTransport;
+use molecule_host::platform::{InvalidTransport, PlatformFault};
+use molecule_host::plugins::{PluginError, Rejected};
 use molecule_host::runtime::LoadError;
 use molecule_host::token::TokenError;
 use molecule_host::{BuildError, DeadLettersError, Ended, StartError};
@@ -39,6 +40,8 @@ pub(super) enum Exit {
     Held = 5,
     /// The state folder, the disk, a port.
     Local = 6,
+    /// A plugin was refused.
+    Plugin = 7,
     /// The workspace was paused, and the operator had said to stop then.
     Paused = 10,
     /// The workspace was deleted.
@@ -100,6 +103,12 @@ pub(super) enum Failure {
     /// No copy was made.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// A plugin.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// The folder of a plugin.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
     /// A policy file, asked about.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -191,6 +200,9 @@ impl Failure {
             Self::Control(error) => of_control(error),
             Self::Inbox(error) => of_inbox(error),
             Self::AllEnded { exit, .. } => *exit,
+            Self::Plugin(error) => of_plugin(error),
+            Self::Rejected(Rejected::Folder { .. }) => Exit::Configuration,
+            Self::Rejected(_) => Exit::Plugin,
             Self::Policy(PolicyError::Wrong { .. }) => Exit::Configuration,
             Self::Policy(PolicyError::Denied { .. }) => Exit::Denied,
             Self::Backup(BackupError::Absent { .. }) => Exit::Configuration,
@@ -229,6 +241,22 @@ fn of_control(error: &ControlError) -> Exit {
             Exit::Configuration
         }
         ControlError::Refused(_) | ControlError::Silent { .. } => Exit::Local,
+    }
+}
+
+fn of_plugin(error: &PluginError) -> Exit {
+    match error {
+        PluginError::Absent { .. } | PluginError::NoFolder | PluginError::NoPlatform => Exit::Configuration,
+        PluginError::Platform { error, .. } => match error.fault {
+            PlatformFault::Unreachable(_)
+            | PlatformFault::Timeout { .. }
+            | PlatformFault::Broken(_)
+            | PlatformFault::Server { .. }
+            | PlatformFault::RateLimited { .. } => Exit::Local,
+            _ => Exit::Configuration,
+        },
+        error if error.is_refusal() => Exit::Plugin,
+        _ => Exit::Local,
     }
 }
 

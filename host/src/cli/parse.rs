@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, FromArgMatches};
 
-use super::args::{self, BackupArgs, DevArgs, InboxArgs, LogsArgs, PolicyArgs, PsArgs, RunArgs, UpArgs};
+use super::args::{
+    self, BackupArgs, DevArgs, InboxArgs, LogsArgs, PluginArgs, PolicyArgs, PsArgs, RunArgs, UpArgs,
+};
 
 /// What is to be done.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(super) enum Command {
     Inbox(InboxArgs),
     /// Copy what is remembered.
     Backup(BackupArgs),
+    /// See to the plugins of a workspace.
+    Plugin(Box<PluginArgs>),
     /// Ask what a policy file gives.
     Policy(PolicyArgs),
 }
@@ -46,6 +50,7 @@ pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
         Verb::Logs => read(verb, words).map(Command::Logs),
         Verb::Inbox => read(verb, words).map(Command::Inbox),
         Verb::Backup => read(verb, words).map(Command::Backup),
+        Verb::Plugin => read::<PluginArgs>(verb, words).map(|it| Command::Plugin(Box::new(it))),
         Verb::Policy => read(verb, words).map(Command::Policy),
     }
 }
@@ -64,12 +69,22 @@ enum Verb {
     Logs,
     Inbox,
     Backup,
+    Plugin,
     Policy,
 }
 
 impl Verb {
-    const ALL: [Self; 8] =
-        [Self::Run, Self::Dev, Self::Up, Self::Ps, Self::Logs, Self::Inbox, Self::Backup, Self::Policy];
+    const ALL: [Self; 9] = [
+        Self::Run,
+        Self::Dev,
+        Self::Up,
+        Self::Ps,
+        Self::Logs,
+        Self::Inbox,
+        Self::Backup,
+        Self::Plugin,
+        Self::Policy,
+    ];
 
     fn name(self) -> &'static str {
         self.title().strip_prefix("molecule-host ").unwrap_or("run")
@@ -89,6 +104,7 @@ impl Verb {
             Self::Logs => "molecule-host logs",
             Self::Inbox => "molecule-host inbox",
             Self::Backup => "molecule-host backup",
+            Self::Plugin => "molecule-host plugin",
             Self::Policy => "molecule-host policy",
         }
     }
@@ -102,6 +118,7 @@ impl Verb {
             Self::Logs => LogsArgs::command(),
             Self::Inbox => InboxArgs::command(),
             Self::Backup => BackupArgs::command(),
+            Self::Plugin => PluginArgs::command(),
             Self::Policy => PolicyArgs::command(),
         }
     }
@@ -149,7 +166,7 @@ fn first_positional(words: &[OsString]) -> Option<usize> {
 }
 
 fn takes_value(flag: &Arg) -> bool {
-    flag.get_action().takes_values()
+    flag.get_action().takes_values() && !flag.is_require_equals_set()
 }
 
 /// True for what is asked for and not an error: help and version.
@@ -214,6 +231,7 @@ mod tests {
             Ok(Command::Ps(_)) => "ps".to_owned(),
             Ok(Command::Logs(args)) => format!("logs {}", args.agent.unwrap_or_default()),
             Ok(Command::Backup(args)) => format!("backup {}", args.file.unwrap_or_default().display()),
+            Ok(Command::Plugin(args)) => format!("plugin {:?} {:?}", args.action, args.what),
             Ok(Command::Policy(args)) => format!("policy {:?} {:?}", args.action, args.requests),
             Ok(Command::Inbox(args)) => format!("inbox {:?} {:?}", args.action, args.keys),
             Err(error) => format!("{:?}", error.kind()),

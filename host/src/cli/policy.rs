@@ -105,6 +105,7 @@ impl GrantArgs {
             allow_net: both(self.allow_net, other.allow_net),
             allow_secret: both(self.allow_secret, other.allow_secret),
             allow_reveal: both(self.allow_reveal, other.allow_reveal),
+            allow_plugin: both(self.allow_plugin, other.allow_plugin),
             allow_storage: self.allow_storage.or(other.allow_storage),
             policy: None,
             max_message_bytes: self.max_message_bytes.or(other.max_message_bytes),

@@ -186,6 +186,7 @@ fn line_of(event: &Event) -> Line {
             Line::host(Level::INFO, "the workspace is paused; messages wait until it is resumed")
         }
         Event::Resumed => Line::host(Level::INFO, "the workspace is resumed"),
+        Event::Plugin { name, line, .. } => Line::host(Level::INFO, format!("plugin {name}: {line}")),
         Event::Trouble(text) => Line::host(Level::WARN, text.clone()),
         other => Line::host(Level::DEBUG, format!("{other:?}")),
     }

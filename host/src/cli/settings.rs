@@ -12,12 +12,14 @@ use molecule_host::state_dir::StateDir;
 use molecule_host::token::{TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, TokenInputs};
 use molecule_host::{AgentSpec, Intervals};
 
+use molecule_protocol::WorkspaceId;
+
 use super::args::{
     AgentArgs, BehaviourArgs, EgressArgs, GrantArgs, IdentityArgs, PlatformArgs, RunArgs, StateArgs,
 };
 use super::limits::{LimitArgs, limit};
 use super::prompt::PromptSettings;
-use super::{policy, values};
+use super::{plugin, policy, values};
 
 /// The variable for the proxy of agents' requests. Other than the flag it may hold a password.
 pub(super) const EGRESS_PROXY: &str = "MOLECULE_EGRESS_PROXY";
@@ -132,7 +134,7 @@ impl RunSettings {
 /// # Errors
 /// As [`RunSettings::new`].
 pub(super) fn spec(args: AgentArgs, environment: &Environment) -> Result<AgentSpec, UsageError> {
-    let AgentArgs { platform, identity, grants, behaviour, limits } = args;
+    let AgentArgs { platform, identity, grants, behaviour, plugins, limits } = args;
     let mut spec = connection(platform, &identity, environment)?;
     spec.name = environment.or(identity.agent_name, "MOLECULE_AGENT_NAME", values::agent_name)?;
     spec.token = TokenInputs {
@@ -142,6 +144,7 @@ pub(super) fn spec(args: AgentArgs, environment: &Environment) -> Result<AgentSp
         ..TokenInputs::default()
     };
     spec.grants = granted(grants);
+    plugin::say(&mut spec.plugins, plugins);
     behave(&mut spec, with_variables(behaviour, environment)?);
     limit(&mut spec, &limits);
     Ok(spec)
@@ -182,7 +185,7 @@ pub(super) fn state_dir(args: StateArgs, environment: &Environment) -> Result<Pa
         })
 }
 
-fn connection(
+pub(super) fn connection(
     platform: PlatformArgs,
     identity: &IdentityArgs,
     environment: &Environment,
@@ -190,13 +193,23 @@ fn connection(
     let url = environment
         .or(platform.platform_url, "MOLECULE_PLATFORM_URL", str::parse)?
         .ok_or_else(|| missing("no platform is named", "--platform-url", "MOLECULE_PLATFORM_URL"))?;
-    let workspace = environment
-        .or(identity.workspace_id, "MOLECULE_WORKSPACE_ID", str::parse)?
-        .ok_or_else(|| missing("no workspace is named", "--workspace-id", "MOLECULE_WORKSPACE_ID"))?;
-    let mut spec = AgentSpec::new(url, workspace);
+    let mut spec = AgentSpec::new(url, workspace(identity, environment)?);
     spec.org_id = environment.or(platform.org_id, "MOLECULE_ORG_ID", str::parse)?;
     spec.origin = environment.or(platform.origin, "MOLECULE_ORIGIN", str::parse)?.unwrap_or_default();
     Ok(spec)
+}
+
+/// Which workspace is meant.
+///
+/// # Errors
+/// None is named.
+pub(super) fn workspace(
+    identity: &IdentityArgs,
+    environment: &Environment,
+) -> Result<WorkspaceId, UsageError> {
+    environment
+        .or(identity.workspace_id, "MOLECULE_WORKSPACE_ID", str::parse)?
+        .ok_or_else(|| missing("no workspace is named", "--workspace-id", "MOLECULE_WORKSPACE_ID"))
 }
 
 fn missing(what: &str, flag: &str, variable: &str) -> UsageError {
@@ -205,12 +218,22 @@ fn missing(what: &str, flag: &str, variable: &str) -> UsageError {
 
 /// What the flags grant. Those of a file are among them already.
 pub(super) fn granted(args: GrantArgs) -> Grants {
-    let GrantArgs { allow_peer, allow_net, allow_secret, allow_reveal, allow_storage, policy: _, .. } = args;
+    let GrantArgs {
+        allow_peer,
+        allow_net,
+        allow_secret,
+        allow_reveal,
+        allow_plugin,
+        allow_storage,
+        policy: _,
+        ..
+    } = args;
     let mut grants = Grants {
         peers: allow_peer,
         net: allow_net,
         secrets: allow_secret,
         reveal: allow_reveal,
+        plugins: allow_plugin,
         storage_bytes: allow_storage,
         ..Grants::default()
     };

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::error::{PlatformError, PlatformFault, one_line};
 use super::request::Call;
+use super::transport::BodyStream;
 use crate::token::Credentials;
 
 /// An answer, with what is needed to say what it was the answer to.
@@ -20,6 +21,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// What is still to be read, of a success that was asked for piece by piece.
+    pub(super) rest: Option<BodyStream>,
     /// When it came.
     pub(super) at: Timestamp,
     pub(super) asked: Asked,
@@ -173,6 +176,7 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             headers,
             body: Bytes::from_static(body.as_bytes()),
+            rest: None,
             at: Timestamp::UNIX_EPOCH,
             asked: Asked {
                 call: Call::get("https://p.example/workspaces/w/state?q=1".parse().unwrap()),

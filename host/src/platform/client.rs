@@ -2,6 +2,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 use molecule_protocol::Timestamp;
 use molecule_protocol::proxy::{self, ProxyAnswer};
 use serde::Serialize;
@@ -14,9 +16,12 @@ use super::network::Network;
 use super::pace::Pace;
 use super::request::{self, Call, Identity, Lane};
 use super::retry::{self, Outcome, Repeat};
-use super::transport::{Lost, TransportError};
+use super::transport::{BodyStream, Limits, Lost, Transport, TransportError};
 use crate::random;
 use crate::token::Credentials;
+
+/// Bytes of a refusal that are read where a success would be read as it comes.
+const REFUSAL: usize = 64 * 1024;
 
 /// Speaks to the platform for one workspace. Cheap to clone; clones share everything.
 ///
@@ -114,7 +119,13 @@ impl Client {
                 Lane::Heartbeat => &self.0.network.heartbeats,
                 Lane::Asked | Lane::Polling => &self.0.network.transport,
             };
-            let outcome = transport.send(request, call.limits).await;
+            let outcome = match call.streamed {
+                true => opened(transport.as_ref(), request, call.limits).await,
+                false => {
+                    let answer = transport.send(request, call.limits).await;
+                    answer.map(|answer| answer.map(|body| (body, None)))
+                }
+            };
             tracing::debug!(
                 workspace = %self.0.identity.workspace, %call, attempts, elapsed = ?started.elapsed(),
                 status = outcome.as_ref().ok().map(|answer| answer.status().as_u16()),
@@ -122,8 +133,9 @@ impl Client {
                 "asked the platform"
             );
             let answered = outcome.map(|answer| {
-                let (parts, body) = answer.into_parts();
-                Answer { status: parts.status, headers: parts.headers, body, at: self.now(), asked: asked() }
+                let (parts, (body, rest)) = answer.into_parts();
+                let (status, headers) = (parts.status, parts.headers);
+                Answer { status, headers, body, rest, at: self.now(), asked: asked() }
             });
             if let Ok(answer) = &answered {
                 self.heed(answer);
@@ -193,6 +205,27 @@ impl Client {
             (error, _) => error.into(),
         }
     }
+}
+
+/// Sends a request whose answer is read as it comes, if it is a success; one that is none is read at once, as far as
+/// anybody would.
+async fn opened(
+    transport: &dyn Transport,
+    request: http::Request<Bytes>,
+    limits: Limits,
+) -> Result<http::Response<(Bytes, Option<BodyStream>)>, TransportError> {
+    let (parts, mut body) = transport.open(request, limits).await?.into_parts();
+    if parts.status.is_success() {
+        return Ok(http::Response::from_parts(parts, (Bytes::new(), Some(body))));
+    }
+    let mut said = BytesMut::new();
+    while let Some(piece) = body.next().await {
+        said.extend_from_slice(&piece?);
+        if said.len() > REFUSAL {
+            break;
+        }
+    }
+    Ok(http::Response::from_parts(parts, (said.freeze(), None)))
 }
 
 impl fmt::Debug for Client {

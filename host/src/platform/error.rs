@@ -38,9 +38,13 @@ impl PlatformError {
                 Delivery::No
             }
             // An answer that is no HTTP may come from something behind which the platform has acted.
-            Timeout { .. } | Broken(_) | Lost { .. } | Server { .. } | NotJson { .. } | HttpToHttps => {
-                Delivery::Unknown
-            }
+            Timeout { .. }
+            | Broken(_)
+            | Lost { .. }
+            | Server { .. }
+            | NotJson { .. }
+            | NotAnArchive { .. }
+            | HttpToHttps => Delivery::Unknown,
             TooLarge { .. } | Malformed(_) | NotKept(_) => Delivery::Yes,
         }
     }
@@ -128,6 +132,16 @@ pub enum PlatformFault {
         "{status} with {content} where JSON was expected: something before the platform answered; check --platform-url, --origin and --org-id"
     )]
     NotJson {
+        /// The HTTP status.
+        status: u16,
+        /// What came instead.
+        content: String,
+    },
+    /// A success that is no archive.
+    #[error(
+        "{status} with {content} where an archive was expected: something before the platform answered; check --platform-url, --origin and --org-id"
+    )]
+    NotAnArchive {
         /// The HTTP status.
         status: u16,
         /// What came instead.
@@ -287,6 +301,7 @@ mod tests {
             EmptyNotFound,
             RouteMissing,
             NotJson { status: 200, content: "text/html".into() },
+            NotAnArchive { status: 200, content: "text/html".into() },
             Tls(NotSent::PlainHttp),
             Tls(NotSent::Certificate("expired".into())),
             Tls(NotSent::Handshake("eof".into())),

@@ -111,6 +111,8 @@ pub(super) struct Call {
     pub(super) repeat: Repeat,
     pub(super) lane: Lane,
     pub(super) limits: Limits,
+    /// Whether the answer is read as it comes.
+    pub(super) streamed: bool,
     /// What to say when the answer is lost, where more is to be said than usual.
     pub(super) if_lost: Option<&'static str>,
 }
@@ -143,6 +145,7 @@ impl Call {
             repeat: Repeat::Read,
             lane: Lane::Asked,
             limits: Limits { deadline: DEADLINE, body: BODY },
+            streamed: false,
             if_lost: None,
         }
     }
@@ -167,6 +170,14 @@ impl Call {
     pub(super) fn within(mut self, seconds: u64) -> Self {
         self.limits.deadline = Duration::from_secs(seconds);
         self
+    }
+
+    pub(super) fn streamed(self) -> Self {
+        Self { streamed: true, ..self }
+    }
+
+    pub(super) fn repeated(self, repeat: Repeat) -> Self {
+        Self { repeat, ..self }
     }
 
     pub(super) fn up_to(mut self, bytes: usize) -> Self {

@@ -38,6 +38,7 @@ impl RetryPolicy {
         let (most, wait) = match verdict {
             Verdict::Stop => return None,
             Verdict::Once(wait) => (1, wait),
+            Verdict::Twice(wait) => (2, wait),
             Verdict::Again(wait) => (self.retries, wait),
         };
         (attempts <= most.min(self.retries)).then(|| match wait {
@@ -60,6 +61,8 @@ impl RetryPolicy {
 pub(super) enum Repeat {
     /// Nothing: it only reads.
     Read,
+    /// Nothing but much work: it reads what the platform has to fetch and pack first.
+    Download,
     /// Nothing: it sets the same again.
     Idempotent,
     /// Nothing, and the next one comes in any case.
@@ -84,6 +87,7 @@ pub(super) enum Outcome<'a> {
 pub(super) enum Verdict {
     Stop,
     Once(Wait),
+    Twice(Wait),
     Again(Wait),
 }
 
@@ -102,7 +106,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// The table: may this be sent again after that?
 pub(super) fn decide(repeat: Repeat, outcome: &Outcome<'_>) -> Verdict {
     use Outcome::{Answered, Failed};
-    use Repeat::{Heartbeat, Idempotent, Message, Once, Read};
+    use Repeat::{Download, Heartbeat, Idempotent, Message, Once, Read};
     use TransportError::{TooLarge, Unknown};
 
     match (repeat, outcome) {
@@ -123,6 +127,13 @@ pub(super) fn decide(repeat: Repeat, outcome: &Outcome<'_>) -> Verdict {
         // Whoever sends what must not be sent twice has little time, and a backoff of his own.
         (Once, Failed(TransportError::NotSent(_))) => Verdict::Once(Wait::Backoff),
         (Once, Answered { status: 429, .. }) => Verdict::Stop,
+        // The platform may have worked for minutes: three times is enough, and a fault of its own once.
+        (Download, Failed(_)) => Verdict::Twice(Wait::Backoff),
+        (Download, Answered { status: 429 | 502 | 504, retry_after, .. }) => {
+            Verdict::Twice(retry_after.map_or(Wait::Backoff, Wait::Given))
+        }
+        (Download, Answered { .. }) => Verdict::Stop,
+
         // It never reached the server, so nothing can happen twice.
         (_, Failed(TransportError::NotSent(_))) => Verdict::Again(Wait::Backoff),
         // It may have been acted on, which does no harm a second time.
@@ -182,33 +193,34 @@ mod tests {
         let timeout = TransportError::Unknown(Lost::Timeout);
         let reset = TransportError::Unknown(Lost::Broken("reset".into()));
         let not_http = TransportError::Unknown(Lost::NotHttp("?".into()));
-        let again = Verdict::Again(Wait::Backoff);
+        let (twice, again) = (Verdict::Twice(Wait::Backoff), Verdict::Again(Wait::Backoff));
         let (stop, once, now) = (Verdict::Stop, Verdict::Once(Wait::Backoff), Verdict::Once(Wait::None));
-        for (outcome, read, idempotent, heartbeat, send_once, message) in [
-            (Outcome::Failed(&refused), again, again, now, once, again),
-            (Outcome::Failed(&unresolved), again, again, now, once, again),
-            (Outcome::Failed(&slow), again, again, now, once, again),
-            (Outcome::Failed(&handshake), again, again, now, once, again),
-            (Outcome::Failed(&certificate), stop, stop, stop, stop, stop),
-            (Outcome::Failed(&TransportError::TooLarge { limit: 1 }), stop, stop, stop, stop, stop),
-            (Outcome::Failed(&timeout), again, again, now, stop, stop),
-            (Outcome::Failed(&reset), again, again, now, stop, stop),
-            (Outcome::Failed(&not_http), stop, stop, stop, stop, stop),
-            (answered(429), again, again, stop, stop, again),
-            (answered(500), once, once, now, stop, stop),
-            (answered(502), again, again, now, stop, stop),
-            (answered(503), again, again, now, stop, stop),
-            (answered(504), again, again, now, stop, stop),
-            (answered(200), stop, stop, stop, stop, stop),
-            (answered(302), stop, stop, stop, stop, stop),
-            (answered(401), stop, stop, stop, stop, stop),
-            (answered(404), stop, stop, stop, stop, stop),
-            (answered(410), stop, stop, stop, stop, stop),
-            (answered(501), stop, stop, stop, stop, stop),
+        for (outcome, read, idempotent, heartbeat, send_once, message, download) in [
+            (Outcome::Failed(&refused), again, again, now, once, again, twice),
+            (Outcome::Failed(&unresolved), again, again, now, once, again, twice),
+            (Outcome::Failed(&slow), again, again, now, once, again, twice),
+            (Outcome::Failed(&handshake), again, again, now, once, again, twice),
+            (Outcome::Failed(&certificate), stop, stop, stop, stop, stop, stop),
+            (Outcome::Failed(&TransportError::TooLarge { limit: 1 }), stop, stop, stop, stop, stop, stop),
+            (Outcome::Failed(&timeout), again, again, now, stop, stop, twice),
+            (Outcome::Failed(&reset), again, again, now, stop, stop, twice),
+            (Outcome::Failed(&not_http), stop, stop, stop, stop, stop, stop),
+            (answered(429), again, again, stop, stop, again, twice),
+            (answered(500), once, once, now, stop, stop, stop),
+            (answered(502), again, again, now, stop, stop, twice),
+            (answered(503), again, again, now, stop, stop, stop),
+            (answered(504), again, again, now, stop, stop, twice),
+            (answered(200), stop, stop, stop, stop, stop, stop),
+            (answered(302), stop, stop, stop, stop, stop, stop),
+            (answered(401), stop, stop, stop, stop, stop, stop),
+            (answered(404), stop, stop, stop, stop, stop, stop),
+            (answered(410), stop, stop, stop, stop, stop, stop),
+            (answered(501), stop, stop, stop, stop, stop, stop),
         ] {
             let verdicts =
-                [Read, Idempotent, Heartbeat, Once, Message].map(|repeat| decide(repeat, &outcome));
-            assert_eq!(verdicts, [read, idempotent, heartbeat, send_once, message], "{outcome:?}");
+                [Read, Idempotent, Heartbeat, Once, Message, Download].map(|repeat| decide(repeat, &outcome));
+            let expected = [read, idempotent, heartbeat, send_once, message, download];
+            assert_eq!(verdicts, expected, "{outcome:?}");
         }
     }
 

@@ -1,9 +1,11 @@
 //! How one HTTP request gets to a server, and what can go wrong on the way.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::Stream;
 
 mod faults;
 mod http;
@@ -25,7 +27,26 @@ pub trait Transport: Send + Sync {
         request: ::http::Request<Bytes>,
         limits: Limits,
     ) -> Result<::http::Response<Bytes>, TransportError>;
+
+    /// The same, returning once the head of the answer is there; its body is read as it comes. Of `limits`, the deadline
+    /// is that of the head, and the body's length that of all its pieces together.
+    ///
+    /// Without an implementation of its own, a transport reads all of the body first.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); what goes wrong after the head is an item of the body, the last one.
+    async fn open(
+        &self,
+        request: ::http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<::http::Response<BodyStream>, TransportError> {
+        let answer = self.send(request, limits).await?;
+        Ok(answer.map(|body| -> BodyStream { Box::pin(futures::stream::once(async move { Ok(body) })) }))
+    }
 }
+
+/// The body of an answer, piece by piece. Dropping it gives up the rest, and the connection.
+pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>;
 
 /// What one request may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

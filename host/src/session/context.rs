@@ -23,6 +23,7 @@ use crate::clock::{self, Clock};
 use crate::egress::Outlet;
 use crate::events::{Ended, Event, Happened};
 use crate::platform::Client;
+use crate::plugins::Plugins;
 use crate::random::{self, Random};
 use crate::secrets::{Redactor, Secrets};
 use crate::spec::AgentSpec;
@@ -64,6 +65,7 @@ pub(super) struct Context {
     pub(super) lease: OnceLock<Fence>,
     pub(super) gate: Arc<Gate>,
     pub(super) secrets: Arc<Secrets>,
+    pub(super) plugins: Plugins,
     pub(super) outlet: Outlet,
     pub(super) denials: Denials,
     pub(super) hearings: Hearings,

@@ -13,6 +13,7 @@ use super::inbox::Received;
 use super::letter::Letter;
 use crate::dead_letters::DeadLetter;
 use crate::events::Ended;
+use crate::plugins::Plugins;
 use crate::status::{Messages, Phase, Status};
 
 /// A workspace that runs. Holding one holds nothing up.
@@ -47,6 +48,10 @@ impl Handle {
     /// Looks for other secrets.
     pub(crate) fn pull_secrets(&self) {
         self.0.pull_secrets.notify_one();
+    }
+
+    pub(crate) fn plugins(&self) -> Plugins {
+        self.0.plugins.clone()
     }
 
     /// How it is, if it has not ended.

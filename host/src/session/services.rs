@@ -1,5 +1,7 @@
 //! What the agent's imports do.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,11 +9,13 @@ use async_trait::async_trait;
 use molecule_gate::{Denial, Permit, SecretName};
 use molecule_protocol::proxy::ProxyAnswer;
 use molecule_protocol::{Delivery, Json, Message, Part, PeerId, Role};
+use molecule_runtime::wit::plugins::{Installed, Plugin};
 use molecule_runtime::wit::{
     Content, Error, Failure, FileSource, PartContent, Peer, PeerRef, RemoteError, Reply, Sent,
 };
 use molecule_runtime::{
-    Appeal, Call, CallPeer, Fetch, FetchError, FetchResponse, ListPeers, Notify, Reveal, Services, SetTask,
+    Appeal, Call, CallPeer, Fetch, FetchError, FetchResponse, InstallPlugin, ListPeers, Notify, OpenPlugin,
+    RemovePlugin, Reveal, Services, SetTask,
 };
 use molecule_store::state::{NewSend, Settlement};
 use tokio::runtime::Handle;
@@ -27,6 +31,7 @@ use super::inbox;
 use super::lanes::Lane;
 use super::letter::{Letter, Receiver};
 use super::outbox::{NOTIFY_TIME, notify_until};
+use super::plugins;
 use crate::events::Event;
 use crate::platform::PlatformError;
 use crate::secrets::Redactor;
@@ -119,6 +124,29 @@ impl Services for WorkspaceServices {
 
     async fn reveal(&self, permit: Permit<Reveal>, _call: &Call) -> Result<String, Error> {
         self.context.secrets.reveal(permit)
+    }
+
+    async fn install_plugin(&self, permit: Permit<InstallPlugin>, call: &Call) -> Result<Installed, Error> {
+        let (context, message) = (self.context.clone(), call.message.clone());
+        self.here(async move { plugins::install(&context, permit, message).await }).await
+    }
+
+    async fn list_plugins(&self) -> Result<Vec<Plugin>, Error> {
+        let context = self.context.clone();
+        self.here(async move { plugins::list(&context).await }).await
+    }
+
+    async fn remove_plugin(&self, permit: Permit<RemovePlugin>, _call: &Call) -> Result<(), Error> {
+        let context = self.context.clone();
+        self.here(async move { plugins::remove(&context, permit).await }).await
+    }
+
+    fn plugins_folder(&self) -> Option<PathBuf> {
+        plugins::folder(&self.context)
+    }
+
+    fn open_plugin(&self, name: &str) -> io::Result<Option<OpenPlugin>> {
+        plugins::open(&self.context, name)
     }
 
     fn hears_appeals(&self) -> bool {

@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use molecule_gate::{Permit, SecretName};
+use molecule_runtime::wit::plugins::{Installed, Plugin};
 use molecule_runtime::wit::{Error, Peer, PeerRef, Reply};
 use molecule_runtime::{
-    AgentEvent, Call, CallPeer, Fetch, FetchError, FetchResponse, Line, ListPeers, Notify, Observer, Reveal,
-    Services, SetTask,
+    AgentEvent, Call, CallPeer, Fetch, FetchError, FetchResponse, InstallPlugin, Line, ListPeers, Notify,
+    Observer, RemovePlugin, Reveal, Services, SetTask,
 };
 
 /// No world, and nobody who watches: these agents ask nothing of it.
@@ -45,6 +46,18 @@ impl Services for Nothing {
     }
 
     async fn reveal(&self, _: Permit<Reveal>, _: &Call) -> Result<String, Error> {
+        Err(Error::NotFound("no world".into()))
+    }
+
+    async fn install_plugin(&self, _: Permit<InstallPlugin>, _: &Call) -> Result<Installed, Error> {
+        Err(Error::NotFound("no world".into()))
+    }
+
+    async fn list_plugins(&self) -> Result<Vec<Plugin>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn remove_plugin(&self, _: Permit<RemovePlugin>, _: &Call) -> Result<(), Error> {
         Err(Error::NotFound("no world".into()))
     }
 }

@@ -25,7 +25,7 @@ struct Row {
 }
 
 /// Every import has a row: a test below compares them with `wit/` and with the gate's kinds of effects.
-const ROWS: [Row; 16] = [
+const ROWS: [Row; 19] = [
     Row { call: "workspace.me", guard: Guard::None, done: "ok Identity" },
     Row { call: "workspace.config key", guard: Guard::None, done: "ok None" },
     Row { call: "workspace.set-task sorting", guard: Guard::Start, done: "ok ()" },
@@ -44,6 +44,13 @@ const ROWS: [Row; 16] = [
         done: "ok \"value of KEY\"",
     },
     Row { call: "storage.measure", guard: Guard::None, done: "ok None" },
+    Row {
+        call: "plugins.install dev github://acme/dev#v1",
+        guard: Guard::Grant("plugin", "--allow-plugin 'dev@github://acme/dev#v1'"),
+        done: "ok \"dev\"",
+    },
+    Row { call: "plugins.list", guard: Guard::None, done: "ok []" },
+    Row { call: "plugins.remove dev", guard: Guard::Grant("plugin", "--allow-plugin dev"), done: "ok ()" },
     Row { call: "log.write hello", guard: Guard::None, done: "ok ()" },
     Row { call: "time.sleep 1", guard: Guard::Start, done: "ok ()" },
 ];
@@ -116,6 +123,7 @@ fn pasted(grant: &str) -> Grants {
         "--allow-peer" => Grant::Peer(value.parse().unwrap()),
         "--allow-net" => Grant::Net(value.parse().unwrap()),
         "--allow-reveal" => Grant::Reveal(value.parse().unwrap()),
+        "--allow-plugin" => Grant::Plugin(value.parse().unwrap()),
         other => panic!("no test pastes {other}"),
     });
     grants
@@ -183,10 +191,13 @@ async fn what_is_done_is_what_was_asked_for() {
     let mut grants = peers(&["*"]);
     grants.net.push("GET https://api.example.com/**".parse().unwrap());
     grants.reveal.push("KEY".parse().unwrap());
+    grants.plugins.push("dev".parse().unwrap());
     let mut running = agent(guests::EFFECTS).granted(grants).start().await;
     assert_eq!(running.ask("all").await.lines().filter(|line| line.contains(": ok")).count(), ROWS.len());
     let asked: Vec<_> = running.all_asked().into_iter().map(|asked| asked.what).collect();
-    let [What::SetTask { task, .. }, notify, list, call, fetch, read, reveal] = asked.as_slice() else {
+    let [What::SetTask { task, .. }, notify, list, call, fetch, read, reveal, install, remove] =
+        asked.as_slice()
+    else {
         panic!("{asked:?}")
     };
     assert_eq!(task.as_deref(), Some("trying everything"));
@@ -196,4 +207,6 @@ async fn what_is_done_is_what_was_asked_for() {
     assert_eq!(*fetch, What::Fetch("GET https://api.example.com/v1".to_owned()));
     assert_eq!(read, fetch);
     assert_eq!(*reveal, What::Reveal("KEY".to_owned()));
+    assert_eq!(*install, What::InstallPlugin("dev from local://dev".to_owned()));
+    assert_eq!(*remove, What::RemovePlugin("dev".to_owned()));
 }

@@ -11,14 +11,15 @@ use futures::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use molecule_gate::{Denial, Gate, Grants, Permit, SecretName};
+use molecule_runtime::wit::plugins::{Installed, Plugin, SetupOutcome};
 use molecule_runtime::wit::{
     Content, Error, Identity, Level, Message, Outcome, Part, PartContent, Peer, PeerRef, Reply, Sender,
     StartReason,
 };
 use molecule_runtime::{
     Actor, ActorOptions, Agent, AgentEvent, AotStore, Appeal, Call, CallPeer, Component, Delivery, Fetch,
-    FetchError, FetchParts, FetchResponse, Line, LineSource, ListPeers, Notify, Observer, Payload, Restarts,
-    Reveal, Runtime, Services, SetTask, Storage,
+    FetchError, FetchParts, FetchResponse, InstallPlugin, Line, LineSource, ListPeers, Notify, Observer,
+    Payload, RemovePlugin, Restarts, Reveal, Runtime, Services, SetTask, Storage,
 };
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -297,6 +298,9 @@ pub(super) enum What {
     /// The method, the URL, and the body where there is one.
     Fetch(String),
     Reveal(String),
+    /// The plugin and its source.
+    InstallPlugin(String),
+    RemovePlugin(String),
     /// The grants that would allow what was denied.
     Appeal(String),
 }
@@ -381,6 +385,32 @@ impl Services for Desk {
         let name = permit.into_act().name.to_string();
         self.ask(What::Reveal(name.clone()), call).await;
         Ok(format!("value of {name}"))
+    }
+
+    async fn install_plugin(&self, permit: Permit<InstallPlugin>, call: &Call) -> Result<Installed, Error> {
+        let InstallPlugin { name, source, .. } = permit.into_act();
+        self.ask(What::InstallPlugin(format!("{name} from {source}")), call).await;
+        let plugin = Plugin {
+            name,
+            version: None,
+            description: None,
+            source: Some(source),
+            installed_at: None,
+            verified: false,
+            sha256: None,
+            skills: Vec::new(),
+            rules: Vec::new(),
+        };
+        Ok(Installed { plugin, setup: SetupOutcome::Absent, warnings: Vec::new() })
+    }
+
+    async fn list_plugins(&self) -> Result<Vec<Plugin>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn remove_plugin(&self, permit: Permit<RemovePlugin>, call: &Call) -> Result<(), Error> {
+        self.ask(What::RemovePlugin(permit.into_act().name), call).await;
+        Ok(())
     }
 
     fn hears_appeals(&self) -> bool {

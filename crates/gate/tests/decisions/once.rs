@@ -2,7 +2,7 @@
 
 use molecule_gate::{Gate, Grant, Kind, Policy, Verdict};
 
-use crate::wants::{Want, connects, fetch, grants, sends, timed, with_secrets};
+use crate::wants::{Want, connects, fetch, grants, installs, sends, timed, with_secrets};
 
 /// A want, once allowed by the cure of its denial, and denied as before after that.
 #[test]
@@ -19,6 +19,8 @@ fn what_cures_a_denial_allows_it_once_and_no_longer() {
         ("--allow-net https://a.example", with_secrets(get, &["A"])),
         ("--allow-net 'https://a.example max-request=10B'", sends(get, 11)),
         ("", Want::Reveal("KEY".into())),
+        ("", installs("dev", "github://a/dev#1")),
+        ("", Want::Remove("dev".into())),
         ("", Want::Store { bytes: 1, used: 0 }),
     ];
     for (line, want) in table {

@@ -37,9 +37,9 @@ fn some_grants() -> impl Strategy<Value = Grants> {
         Just("B@a.example:444"),
     ];
     let net = proptest::collection::vec(rules(), 0..4);
-    let more = (any::<bool>(), any::<bool>(), any::<bool>(), 1..3u32);
+    let more = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), 1..3u32);
     (net, proptest::collection::vec(secrets, 0..3), more).prop_map(
-        |(net, secrets, (peer, reveal, storage, rate))| {
+        |(net, secrets, (peer, reveal, plugin, storage, rate))| {
             let mut grants = Grants {
                 net: net.iter().map(|rule| rule.parse().unwrap()).collect(),
                 secrets: secrets.iter().map(|secret| secret.parse().unwrap()).collect(),
@@ -47,6 +47,7 @@ fn some_grants() -> impl Strategy<Value = Grants> {
             };
             grants.peers.extend(peer.then(|| "bob".parse().unwrap()));
             grants.reveal.extend(reveal.then(|| "A".parse().unwrap()));
+            grants.plugins.extend(plugin.then(|| "dev".parse().unwrap()));
             grants.storage_bytes = storage.then(|| "1KiB".parse().unwrap());
             grants.limits.requests_per_minute = rate;
             grants.limits.messages_per_minute = rate;
@@ -93,6 +94,9 @@ fn wants() -> impl Strategy<Value = Want> {
             .prop_map(|(target, address, reach)| Want::Connect { target, address: address.parse().unwrap(), reach }),
         1 => prop_oneof![Just("A"), Just("B"), Just("PATH"), Just("it's")].prop_map(|name| Want::Reveal(name.into())),
         1 => (0..2000u64, 0..2000u64).prop_map(|(bytes, used)| Want::Store { bytes, used }),
+        1 => (prop_oneof![Just("dev"), Just("*"), Just("a b")], prop_oneof![Just("local://dev"), Just("github://a/dev#1")])
+            .prop_map(|(name, source)| Want::Install(name.into(), source.into())),
+        1 => prop_oneof![Just("dev"), Just("*")].prop_map(|name| Want::Remove(name.into())),
         1 => Just(Want::Socket),
         1 => (0..40usize).prop_map(Want::Notify),
         1 => prop_oneof![Just("bob"), Just("it's me"), Just("")].prop_map(|id| Want::Call(id.into())),

@@ -2,7 +2,7 @@
 
 use molecule_gate::{Gate, Reach, Rule, Terms};
 
-use crate::wants::{Want, connects, fetch, grants, sends, with_secrets};
+use crate::wants::{Want, connects, fetch, grants, installs, sends, with_secrets};
 
 /// The rule and the grant that a denial is to name.
 type Refused = Option<(&'static str, Option<&'static str>)>;
@@ -164,6 +164,32 @@ fn each_effect_is_allowed_by_its_grant_and_denied_by_its_rule() {
             Want::Store { bytes: 1, used: 1 << 20 },
             Some(("storage-quota", Some("--allow-storage 2MiB"))),
         ),
+        // What it may install.
+        ("", installs("dev", "local://dev"), Some(("plugin", Some("--allow-plugin dev")))),
+        ("--allow-plugin dev", installs("dev", "local://dev"), None),
+        (
+            "--allow-plugin dev",
+            installs("dev2", "local://dev2"),
+            Some(("plugin", Some("--allow-plugin dev2"))),
+        ),
+        (
+            "--allow-plugin '*'",
+            installs("dev", "github://a/dev#v1"),
+            Some(("plugin", Some("--allow-plugin 'dev@github://a/dev#v1'"))),
+        ),
+        ("--allow-plugin 'dev@github://a/dev#v1'", installs("dev", "github://a/dev#v1"), None),
+        (
+            "--allow-plugin 'dev@github://a/dev#v1'",
+            installs("dev", "local://dev"),
+            Some(("plugin", Some("--allow-plugin dev"))),
+        ),
+        ("--allow-plugin '*@*'", installs("dev", "github://a/dev"), None),
+        ("", installs("../dev", "local://../dev"), Some(("plugin", None))),
+        ("", installs("*", "github://a/b"), Some(("plugin", None))),
+        ("", Want::Remove("dev".into()), Some(("plugin", Some("--allow-plugin dev")))),
+        ("--allow-plugin 'dev@github://a/dev#v1'", Want::Remove("dev".into()), None),
+        ("--allow-plugin dev", Want::Remove("dev2".into()), Some(("plugin", Some("--allow-plugin dev2")))),
+        ("", Want::Remove("*".into()), Some(("plugin", None))),
         // Never.
         ("--allow-net '* https://a.example'", Want::Socket, Some(("socket", None))),
     ];

@@ -12,6 +12,8 @@ pub(crate) enum Want {
     Fetch { target: Target, bytes: usize, secrets: Vec<SecretUse> },
     Connect { target: Target, address: IpAddr, reach: Reach },
     Reveal(String),
+    Install(String, String),
+    Remove(String),
     Store { bytes: u64, used: u64 },
     Socket,
     Notify(usize),
@@ -25,6 +27,8 @@ impl Act for Want {
             Want::Fetch { target, bytes, secrets } => Effect::Fetch { target, bytes: *bytes, secrets },
             Want::Connect { target, address, reach } => Effect::Connect { target, address: *address, reach },
             Want::Reveal(name) => Effect::RevealSecret { name },
+            Want::Install(name, source) => Effect::InstallPlugin { name, source },
+            Want::Remove(name) => Effect::RemovePlugin { name },
             Want::Store { bytes, used } => Effect::Store { bytes: *bytes, used: *used },
             Want::Socket => Effect::Socket { what: "tcp.connect" },
             Want::Notify(bytes) => Effect::Notify { bytes: *bytes },
@@ -45,6 +49,10 @@ pub(crate) fn fetch(request: &str) -> Want {
 
 pub(crate) fn sends(request: &str, bytes: usize) -> Want {
     Want::Fetch { target: target(request), bytes, secrets: vec![] }
+}
+
+pub(crate) fn installs(name: &str, source: &str) -> Want {
+    Want::Install(name.to_owned(), source.to_owned())
 }
 
 /// `NAME` for a header, `NAME/pointer` for a body.
@@ -92,6 +100,7 @@ pub(crate) fn paste(grants: &mut Grants, line: &str) {
             "--allow-net" => Grant::Net(value.parse().unwrap()),
             "--allow-secret" => Grant::Secret(value.parse().unwrap()),
             "--allow-reveal" => Grant::Reveal(value.parse().unwrap()),
+            "--allow-plugin" => Grant::Plugin(value.parse().unwrap()),
             "--allow-storage" => Grant::Storage(value.parse().unwrap()),
             // Of a limit the last one counts on a command line, be it lower than the usual one.
             "--max-message-bytes" => {

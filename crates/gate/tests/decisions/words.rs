@@ -2,7 +2,7 @@
 
 use molecule_gate::{Act, Gate, Grant, Grants, Kind};
 
-use crate::wants::{Want, connects, fetch, grants, with_secrets};
+use crate::wants::{Want, connects, fetch, grants, installs, with_secrets};
 
 #[test]
 fn a_denial_says_what_was_missing() {
@@ -46,6 +46,11 @@ fn a_denial_says_what_was_missing() {
              than 1048576",
         ),
         (Want::Reveal("KEY".into()), "secrets.reveal: this agent may not see the secret KEY"),
+        (
+            installs("dev", "github://a/dev#1"),
+            "plugins.install: this agent may not install the plugin dev from github://a/dev#1",
+        ),
+        (Want::Remove("dev".into()), "plugins.remove: this agent may not remove the plugin dev"),
         (Want::Store { bytes: 1, used: 0 }, "storage.write: this agent may not keep anything"),
         (
             Want::Socket,
@@ -70,7 +75,7 @@ fn a_receipt_has_no_values_of_a_query() {
 fn an_explanation_names_the_grants_it_rests_on() {
     let gate = Gate::new(grants(
         "--allow-net https://b.example --allow-net https://a.example --allow-secret KEY@a.example --allow-peer bob \
-         --allow-reveal KEY --allow-storage 1KiB",
+         --allow-reveal KEY --allow-plugin dev --allow-storage 1KiB",
     ));
     for (want, expected) in [
         (fetch("https://a.example/"), "--allow-net https://a.example"),
@@ -80,6 +85,8 @@ fn an_explanation_names_the_grants_it_rests_on() {
         ),
         (connects(&gate, "https://a.example/", "8.8.8.8"), "--allow-net https://a.example"),
         (Want::Reveal("KEY".into()), "--allow-reveal KEY"),
+        (installs("dev", "local://dev"), "--allow-plugin dev"),
+        (Want::Remove("dev".into()), "--allow-plugin dev"),
         (Want::Store { bytes: 1, used: 1 }, "--allow-storage 1KiB"),
         (Want::Call("bob".into()), "--allow-peer bob"),
         (Want::List, "--allow-peer bob"),

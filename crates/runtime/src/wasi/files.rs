@@ -14,7 +14,8 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 };
 use wasmtime_wasi::p2::{DynOutputStream, FsResult, OutputStream, Pollable, StreamError, StreamResult};
 
-use super::wasi;
+use super::plugins::Path;
+use super::{returned, trap, wasi};
 use crate::agent::Agent;
 use crate::guest::{Call, Guest, caller};
 use crate::storage::{ENTRY, GrowError, Storage, cost};
@@ -65,16 +66,6 @@ impl Writer {
     fn make_room_in(&self, file: &File, end: u64) -> Result<(), ErrorCode> {
         let now = file.metadata().map_err(|error| ErrorCode::from(&error))?.len();
         self.make_room(cost(end.max(now)) - cost(now))
-    }
-}
-
-/// What a function of WASI returns: a value, or why there is none.
-type Returned<T> = wasmtime::Result<(Result<T, ErrorCode>,)>;
-
-fn returned<T>(result: FsResult<T>) -> Returned<T> {
-    match result {
-        Ok(value) => Ok((Ok(value),)),
-        Err(error) => Ok((Err(error.downcast()?),)),
     }
 }
 
@@ -139,10 +130,6 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     )
 }
 
-fn trap(error: wasmtime::Error) -> wasmtime_wasi::p2::FsError {
-    wasmtime_wasi::p2::FsError::trap(error)
-}
-
 async fn write(mut store: StoreContextMut<'_, Guest>, fd: Fd, bytes: Vec<u8>, offset: u64) -> FsResult<u64> {
     let writer = Writer::enter(&mut store).map_err(trap)?;
     if let Some(file) = file(&mut store, &fd)? {
@@ -187,14 +174,16 @@ async fn open_at(
     flags: DescriptorFlags,
 ) -> FsResult<Fd> {
     let writer = Writer::enter(&mut store).map_err(trap)?;
+    let path = Path::enter(&mut store, fd, path)?;
     if how.contains(OpenFlags::CREATE) {
-        let folder = Resource::new_borrow(fd.rep());
-        let there = store.data_mut().filesystem().stat_at(folder, paths, path.clone()).await;
+        let there = store.data_mut().filesystem().stat_at(path.fd(), paths, path.rest()).await;
         if there.is_err() {
             writer.make_room(ENTRY)?;
         }
     }
-    let opened = store.data_mut().filesystem().open_at(fd, paths, path, how, flags).await?;
+    let opened = store.data_mut().filesystem().open_at(path.fd(), paths, path.rest(), how, flags).await;
+    path.leave(&mut store)?;
+    let opened = opened?;
     if let (Some(file), Some(storage)) = (file(&mut store, &opened)?, &writer.storage) {
         storage.opened(&file);
     }

@@ -30,6 +30,7 @@ A request is one of
   secret NAME [METHOD] URL [body=/POINTER]    the same, with the secret in a header, or in a field of its JSON body
   reveal NAME                                 the sight of a secret
   peer PEER                                   a call of a peer
+  plugin NAME[@SOURCE]                        to install a plugin
   storage SIZE                                to keep so much
 Nothing is sent or looked up.
 Exit codes: 0 the file is right, or all requests are allowed; 1 one of them is denied; 2 the file is wrong, or what is asked.";

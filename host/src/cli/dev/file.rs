@@ -15,7 +15,9 @@ use clap::{CommandFactory, Parser};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use crate::cli::args::{BehaviourArgs, DevArgs, EgressArgs, GrantArgs};
+use crate::cli::args::{
+    BehaviourArgs, DevArgs, EgressArgs, GrantArgs, InstallArgs, PluginSettingArgs, PluginSourceArgs,
+};
 use crate::cli::escape::one_line;
 use crate::cli::keys::{self, Flags, Page, Wrong};
 use crate::cli::limits::LimitArgs;
@@ -27,8 +29,7 @@ pub(super) const NAME: &str = "agent.dev.toml";
 const BESIDE: &str = "beside";
 /// Stands for a port that is free, wherever it is written the same one.
 const PORT: &str = "{port}";
-const ADVICE: &str =
-    "the keys are beside, and the flags of molecule-host dev for grants, network, behaviour and limits";
+const ADVICE: &str = "the keys are beside, and the flags of molecule-host dev for grants, network, behaviour, plugins and limits";
 /// Characters of what is said of it.
 const SHOWN: usize = 1000;
 
@@ -49,6 +50,10 @@ struct DevKeys {
     egress: EgressArgs,
     #[command(flatten)]
     behaviour: BehaviourArgs,
+    #[command(flatten)]
+    plugins: PluginSettingArgs,
+    #[command(flatten)]
+    sources: PluginSourceArgs,
     #[command(flatten)]
     limits: LimitArgs,
 }
@@ -102,6 +107,8 @@ impl DevFile {
         args.grants.policy = policy;
         args.egress = std::mem::take(&mut args.egress).or(file.egress);
         args.behaviour = std::mem::take(&mut args.behaviour).or(file.behaviour);
+        args.plugins = std::mem::take(&mut args.plugins).or(file.plugins);
+        args.sources = std::mem::take(&mut args.sources).or(file.sources);
         args.limits = std::mem::take(&mut args.limits).or(file.limits);
         Ok(())
     }
@@ -173,6 +180,34 @@ impl EgressArgs {
             egress_root: self.egress_root.or(other.egress_root),
             egress_proxy: self.egress_proxy.or(other.egress_proxy),
         }
+    }
+}
+
+impl PluginSourceArgs {
+    /// What is said here, and else what is said there.
+    fn or(self, other: Self) -> Self {
+        Self {
+            plugins_dir: self.plugins_dir.or(other.plugins_dir),
+            github_base: self.github_base.or(other.github_base),
+        }
+    }
+}
+
+impl PluginSettingArgs {
+    /// What is said here, and else what is said there; the plugins of both.
+    fn or(mut self, other: Self) -> Self {
+        self.plugin.extend(other.plugin);
+        let (how, other) = (self.how, other.how);
+        let how = InstallArgs {
+            setup: how.setup.or(other.setup),
+            setup_net: how.setup_net.or(other.setup_net),
+            setup_timeout: how.setup_timeout.or(other.setup_timeout),
+            allow_unverified: how.allow_unverified.or(other.allow_unverified),
+            max_plugin_archive: how.max_plugin_archive.or(other.max_plugin_archive),
+            max_plugin_files: how.max_plugin_files.or(other.max_plugin_files),
+            max_plugin_entries: how.max_plugin_entries.or(other.max_plugin_entries),
+        };
+        Self { how, ..self }
     }
 }
 

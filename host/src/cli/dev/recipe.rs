@@ -8,10 +8,10 @@ use molecule_host::token::TokenInputs;
 use molecule_host::{AgentSpec, Appeals, Events};
 use molecule_protocol::{PlatformUrl, WorkspaceId};
 
-use crate::cli::args::BehaviourArgs;
+use crate::cli::args::{BehaviourArgs, PluginSettingArgs};
 use crate::cli::limits::{LimitArgs, limit};
 use crate::cli::prompt::Prompt;
-use crate::cli::settings;
+use crate::cli::{plugin, settings};
 
 /// How long what is in hand may still take where nothing is said. An author waits for it, each time he saves a file.
 const GRACE: Duration = Duration::from_secs(5);
@@ -26,6 +26,7 @@ pub(super) struct Recipe {
     /// Whoever is asked for more, and what he allowed the versions before.
     pub(super) prompt: Option<Arc<Prompt>>,
     pub(super) behaviour: BehaviourArgs,
+    pub(super) plugins: PluginSettingArgs,
     pub(super) limits: LimitArgs,
     /// Where all of them tell what happens to them.
     pub(super) events: Events,
@@ -46,6 +47,7 @@ impl Recipe {
         spec.shutdown_grace = GRACE;
         spec.events = self.events.clone();
         settings::behave(&mut spec, self.behaviour.clone());
+        plugin::say(&mut spec.plugins, self.plugins.clone());
         limit(&mut spec, &self.limits);
         spec
     }

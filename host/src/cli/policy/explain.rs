@@ -50,6 +50,8 @@ pub(super) fn explained(gate: &Gate, request: &Request) -> Explanation {
         Request::Reveal(name) => gate.explain(&Effect::RevealSecret { name }),
         // The name may be an id.
         Request::Peer(name) => gate.explain(&Effect::CallPeer { id: name, name: Some(name), bytes: 0 }),
+        Request::Plugin(plugin) => gate
+            .explain(&Effect::InstallPlugin { name: plugin.name.as_str(), source: plugin.source.as_str() }),
         Request::Storage(size) => gate.explain(&Effect::Store { bytes: size.bytes(), used: 0 }),
     }
 }
@@ -151,6 +153,7 @@ pub(super) fn summary(grants: &Grants) -> String {
         counted(grants.secrets.len(), "secret", "secrets"),
         counted(grants.reveal.len(), "secret to see", "secrets to see"),
         counted(grants.peers.len(), "peer", "peers"),
+        counted(grants.plugins.len(), "plugin", "plugins"),
         grants.storage_bytes.map(|size| format!("{size} of storage")),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();

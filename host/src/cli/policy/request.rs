@@ -8,6 +8,8 @@ use molecule_host::gate::{
     ByteSize, InvalidPointer, InvalidSecretName, InvalidSize, SecretPlace, SecretUse, Target,
 };
 
+use molecule_host::plugins::{InvalidPlugin, PluginRef};
+
 use crate::cli::escape::one_line;
 use crate::cli::settings::UsageError;
 
@@ -24,12 +26,13 @@ pub(super) enum Request {
     Reveal(String),
     /// `peer PEER`
     Peer(String),
+    /// `plugin NAME[@SOURCE]`
+    Plugin(PluginRef),
     /// `storage SIZE`
     Storage(ByteSize),
 }
 
-const FORMS: &str =
-    "ask for [METHOD] URL, connect ADDRESS URL, secret NAME URL, reveal NAME, peer PEER or storage SIZE";
+const FORMS: &str = "ask for [METHOD] URL, connect ADDRESS URL, secret NAME URL, reveal NAME, peer PEER, plugin NAME[@SOURCE] or storage SIZE";
 
 impl Request {
     /// Reads the requests of a command line: each in quotes, or in words of their own.
@@ -63,6 +66,7 @@ impl Request {
         match first {
             "peer" => Ok(Self::Peer(next()?.to_owned())),
             "reveal" => Ok(Self::Reveal(next()?.to_owned())),
+            "plugin" => next()?.parse().map(Self::Plugin).map_err(|error: InvalidPlugin| error.to_string()),
             "storage" => next()?.parse().map(Self::Storage).map_err(|error: InvalidSize| error.to_string()),
             "connect" => {
                 let address = next()?;
@@ -111,6 +115,7 @@ impl fmt::Display for Request {
             }
             Self::Reveal(name) => write!(f, "reveal {name}"),
             Self::Peer(name) => write!(f, "peer {name}"),
+            Self::Plugin(plugin) => write!(f, "plugin {plugin}"),
             Self::Storage(size) => write!(f, "storage {size}"),
         }
     }

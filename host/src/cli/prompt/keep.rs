@@ -158,7 +158,7 @@ fn indent(before: &str) -> String {
 
 fn is_list(grant: &Grant) -> bool {
     match grant {
-        Grant::Peer(_) | Grant::Net(_) | Grant::Secret(_) | Grant::Reveal(_) => true,
+        Grant::Peer(_) | Grant::Net(_) | Grant::Secret(_) | Grant::Reveal(_) | Grant::Plugin(_) => true,
         Grant::Storage(_)
         | Grant::MessageBytes(_)
         | Grant::MessagesPerMinute(_)

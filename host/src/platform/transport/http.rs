@@ -6,11 +6,14 @@ use reqwest::redirect;
 use rustls::ClientConfig;
 
 use super::faults;
-use super::{Limits, Lost, Transport, TransportError};
+use super::{BodyStream, Limits, Lost, Transport, TransportError};
 use crate::tls::{self, InvalidTls};
 
 /// How long connecting may take: resolving, TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long the next piece of a body may take that is read as it comes.
+const PIECE: Duration = Duration::from_secs(60);
 
 /// How long an unused connection is kept. Longer than the time between two polls; shorter than the minute after which
 /// load balancers begin to drop connections, because a request on a connection that is being dropped may or may not
@@ -118,6 +121,46 @@ impl Transport for HttpTransport {
             Err(_) => Err(TransportError::Unknown(Lost::Timeout)),
         }
     }
+
+    async fn open(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<http::Response<BodyStream>, TransportError> {
+        let exchange = async {
+            let answer = self.client.execute(reqwest::Request::try_from(request)?).await?;
+            opened(answer, limits.body)
+        };
+        match tokio::time::timeout(limits.deadline, exchange).await {
+            Ok(answered) => answered.map_err(|failure| failure.judge(limits)),
+            Err(_) => Err(TransportError::Unknown(Lost::Timeout)),
+        }
+    }
+}
+
+/// An answer whose body comes piece by piece, as far as `limit`. A piece that takes longer than [`PIECE`] is one too many.
+fn opened(mut answer: reqwest::Response, limit: usize) -> Result<http::Response<BodyStream>, Failure> {
+    if answer.content_length().is_some_and(|length| length > limit as u64) {
+        return Err(Failure::TooLarge);
+    }
+    let mut whole = http::Response::new(());
+    *whole.status_mut() = answer.status();
+    *whole.headers_mut() = std::mem::take(answer.headers_mut());
+    let pieces = futures::stream::try_unfold((answer, limit), move |(mut answer, left)| async move {
+        let piece = match tokio::time::timeout(PIECE, answer.chunk()).await {
+            Ok(piece) => piece.map_err(|error| faults::judge(&error))?,
+            Err(_) => return Err(TransportError::Unknown(Lost::Timeout)),
+        };
+        match piece {
+            Some(piece) if piece.len() > left => Err(TransportError::TooLarge { limit }),
+            Some(piece) => {
+                let left = left - piece.len();
+                Ok(Some((piece, (answer, left))))
+            }
+            None => Ok(None),
+        }
+    });
+    Ok(whole.map(|()| -> BodyStream { Box::pin(pieces) }))
 }
 
 /// Reads an answer's body as far as `limit`. The connection of a longer one is dropped, not drained.

@@ -2,7 +2,7 @@
 //! line per import as the guest `effects` does. `describe` is not async: a host that let one of these wait would kill
 //! the guest. Sleeping is in the guest `describe-sleeps`.
 
-use molecule_guest::{Agent, Card, Error, http, log, messages, peers, secrets, workspace};
+use molecule_guest::{Agent, Card, Error, http, log, messages, peers, plugins, secrets, workspace};
 
 #[derive(Default)]
 struct DescribeEffects;
@@ -19,6 +19,8 @@ impl Agent for DescribeEffects {
             format!("peers.call: {}", now(peers::call("bob", "from describe").into_future())),
             format!("http.fetch: {}", now(http::get("https://api.example.com/").into_future())),
             format!("secrets.reveal: {}", now(secrets::reveal("KEY"))),
+            format!("plugins.install: {}", now(plugins::install("dev").into_future())),
+            format!("plugins.remove: {}", now(plugins::remove("dev"))),
         ];
         zoo::card("describe-effects").description(lines.join("\n"))
     }

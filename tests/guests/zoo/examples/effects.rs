@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use molecule_guest::log::Level;
 use molecule_guest::{
-    Agent, Card, Error, Message, Outcome, Result, bail, http, log, messages, peers, secrets, storage, time,
-    workspace,
+    Agent, Card, Error, Message, Outcome, Result, bail, http, log, messages, peers, plugins, secrets,
+    storage, time, workspace,
 };
 
 /// Every import, with arguments. A new import gets a line here, in `call` below, and in the tests that read them.
-const ALL: [&str; 16] = [
+const ALL: [&str; 19] = [
     "workspace.me",
     "workspace.config key",
     "workspace.set-task trying everything",
@@ -26,6 +26,9 @@ const ALL: [&str; 16] = [
     "secrets.names",
     "secrets.reveal KEY",
     "storage.measure",
+    "plugins.install dev",
+    "plugins.list",
+    "plugins.remove dev",
     "log.write hello log",
     "time.sleep 1",
 ];
@@ -82,6 +85,14 @@ async fn call(import: &str, arguments: &str) -> Result<String> {
         "secrets.names" => zoo::verdict(Ok(secrets::names())),
         "secrets.reveal" => zoo::verdict(secrets::reveal(arguments).await),
         "storage.measure" => zoo::verdict(Ok(storage::usage().await)),
+        "plugins.install" => {
+            let (name, source) = zoo::words(arguments);
+            let install = plugins::install(name);
+            let install = if source.is_empty() { install } else { install.source(source) };
+            zoo::verdict(install.await.map(|installed| installed.plugin.name))
+        }
+        "plugins.list" => zoo::verdict(plugins::list().await),
+        "plugins.remove" => zoo::verdict(plugins::remove(arguments).await),
         "log.write" => {
             log::write(Level::Info, arguments, &[("import", &import)]);
             zoo::verdict(Ok(()))
