@@ -57,7 +57,7 @@ pub use fetch::{
 };
 pub use guest::Call;
 pub use limits::{Limits, Refusal, Resource};
-pub use plugins::OpenPlugin;
+pub use plugins::{GUEST_PATH as PLUGINS_PATH, OpenPlugin};
 pub use runtime::{Runtime, RuntimeError, RuntimeOptions};
 pub use services::{CallPeer, InstallPlugin, ListPeers, Notify, RemovePlugin, Reveal, Services, SetTask};
 pub use storage::Storage;

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Where an agent sees its plugins.
-pub(crate) const GUEST_PATH: &str = "/plugins";
+pub const GUEST_PATH: &str = "/plugins";
 
 /// The folder of one plugin, in one version.
 pub struct OpenPlugin {

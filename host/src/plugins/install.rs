@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use molecule_plugin::archive::{ArchiveError, Extracted, Refusal, extract};
+use molecule_plugin::archive::{Extracted, Refusal, extract};
 use molecule_plugin::facts::{Facts, Verified};
 use molecule_plugin::manifest::manifest_hash;
 use molecule_plugin::setup::{self, SCRIPT, Script};
@@ -140,65 +140,53 @@ impl Plugins {
         let observe: Observe = Arc::new(observe);
         let InstallRequest { plugin, setup, sha256 } = request;
         let lock = Arc::new(self.lock(&plugin.name, |holder| observe(Progress::Waiting(holder))).await?);
-        let replaced = self.get(&plugin.name).await?.is_some();
-        let (staging, extracted) = self.unpack(&plugin, &lock, &observe).await?;
-        if let Some(wanted) = sha256.filter(|wanted| *wanted != extracted.digest) {
-            return Err(PluginError::OtherArchive { plugin, wanted, actual: extracted.digest });
-        }
-        let mut warnings: Vec<String> = extracted.skipped.iter().map(ToString::to_string).collect();
-        let verified = self.verify(&plugin, &staging, &extracted, &mut warnings)?;
-        let (hash, matches) = match verified {
-            Verified::Matches(hash) => (hash, true),
-            Verified::NothingDeclared(hash) => (hash, false),
-        };
-        let record = Record {
-            source: plugin.source.to_string(),
-            installed_at: self.now(),
-            manifest_sha256: Some(hash.to_string()),
-            verified: matches,
-            archive_sha256: extracted.digest.to_string(),
-            setup: None,
-        };
-        let installed = blocking(move || Ok(staging.commit(record)?)).await?;
+        let swapped = self.swap_in(&plugin, sha256, &lock, &observe).await?;
 
-        let has_script = extracted.files.iter().any(|file| file.path == SCRIPT);
-        let setup = match has_script {
-            true => self.set_up(&plugin, setup, matches, &observe).await?,
-            false => SetupOutcome::Absent,
-        };
-        if has_script {
-            let (lock, noted, line) = (lock.clone(), installed.clone(), setup.to_string());
-            blocking(move || Ok(lock.setup_ended(&noted, &line)?)).await?;
-        }
+        let cancel = Arc::new(AtomicBool::new(false));
+        let _canceling = SetOnDrop(cancel.clone());
+        let (plugins, reference) = (self.clone(), plugin.clone());
+        let ended = blocking(move || {
+            let setup = match swapped.extracted.files.iter().any(|file| file.path == SCRIPT) {
+                true => plugins.set_up(&reference, setup, swapped.verified, &cancel, &*observe)?,
+                false => SetupOutcome::Absent,
+            };
+            if setup != SetupOutcome::Absent {
+                lock.setup_ended(&swapped.installed, &setup.to_string())?;
+            }
+            let plugin = look::one(plugins.shelf()?, &reference.name)?;
+            let plugin = plugin.ok_or(PluginError::Absent { name: reference.name })?;
+            // With the lock goes the version before, unless somebody reads it: here, where that may take its time.
+            drop(lock);
+            Ok(Installed {
+                plugin,
+                replaced: swapped.replaced,
+                received: swapped.extracted.compressed_bytes,
+                bytes: swapped.extracted.bytes,
+                files: swapped.extracted.files.len(),
+                setup,
+                warnings: swapped.warnings,
+            })
+        });
+        let mut installed = ended.await?;
         if self.settings().report
             && let Err(error) = self.client()?.report_plugin(plugin.source.as_str()).await
         {
-            warnings.push(format!("the platform was not told of the install: {error}"));
+            installed.warnings.push(format!("the platform was not told of the install: {error}"));
         }
-        let (plugins, name) = (self.clone(), plugin.name.clone());
-        let plugin = blocking(move || look::one(plugins.shelf()?, &name)).await?;
-        let plugin = plugin.ok_or(PluginError::Absent { name: installed.name })?;
-        Ok(Installed {
-            plugin,
-            replaced,
-            received: extracted.compressed_bytes,
-            bytes: extracted.bytes,
-            files: extracted.files.len(),
-            setup,
-            warnings,
-        })
+        Ok(installed)
     }
 
-    /// Downloads and unpacks, as often as it takes.
-    async fn unpack(
+    /// Downloads, judges and swaps in, as often as it takes until all of it has come.
+    async fn swap_in(
         &self,
         plugin: &PluginRef,
+        sha256: Option<Digest>,
         lock: &Arc<PluginLock>,
         observe: &Observe,
-    ) -> Result<(Staging, Extracted), PluginError> {
+    ) -> Result<Swapped, PluginError> {
         let mut download = 1;
         loop {
-            let error = match self.unpack_once(plugin, lock.clone(), observe.clone()).await {
+            let error = match self.download(plugin, sha256, lock.clone(), observe.clone()).await {
                 Err(error) if download < DOWNLOADS && may_be_better(&error) => error,
                 done => return done,
             };
@@ -208,12 +196,14 @@ impl Plugins {
         }
     }
 
-    async fn unpack_once(
+    /// The same, once. What is put together goes with the thread that does it, however it ends.
+    async fn download(
         &self,
         plugin: &PluginRef,
+        sha256: Option<Digest>,
         lock: Arc<PluginLock>,
         observe: Observe,
-    ) -> Result<(Staging, Extracted), PluginError> {
+    ) -> Result<Swapped, PluginError> {
         let limits = self.settings().limits;
         let asked = self.client()?.plugin(plugin.name.as_str(), plugin.source.as_str(), usize::MAX).await;
         let failed = |error| PluginError::Platform { plugin: plugin.clone(), error: Box::new(error) };
@@ -225,16 +215,47 @@ impl Plugins {
             return Err(PluginError::refused(plugin, refusal, length));
         }
         let (pump, incoming) = download::pipe();
-        let unpacking = blocking(move || {
+        let (plugins, plugin) = (self.clone(), plugin.clone());
+        let swapping = blocking(move || {
             let staging = lock.stage()?;
             let mut heard = |at: molecule_plugin::archive::Progress| {
                 observe(Progress::Unpacking { received: at.received, length, entries: at.entries });
             };
-            let extracted = extract(incoming, staging.dir(), &limits, &mut heard);
-            Ok(extracted.map(|extracted| (staging, extracted)))
+            let extracted = extract(incoming, staging.dir(), &limits, &mut heard)
+                .map_err(|error| PluginError::archive(&plugin, error, length))?;
+            plugins.judge_and_swap(plugin, sha256, staging, extracted)
         });
-        let (unpacked, ()) = tokio::join!(unpacking, pump.pump(download.body));
-        unpacked?.map_err(|error: ArchiveError| PluginError::archive(plugin, error, length))
+        let (swapped, ()) = tokio::join!(swapping, pump.pump(download.body));
+        swapped
+    }
+
+    /// What was unpacked takes the place of the version before, if it is what it says it is.
+    fn judge_and_swap(
+        &self,
+        plugin: PluginRef,
+        sha256: Option<Digest>,
+        staging: Staging,
+        extracted: Extracted,
+    ) -> Result<Swapped, PluginError> {
+        if let Some(wanted) = sha256.filter(|wanted| *wanted != extracted.digest) {
+            return Err(PluginError::OtherArchive { plugin, wanted, actual: extracted.digest });
+        }
+        let mut warnings: Vec<String> = extracted.skipped.iter().map(ToString::to_string).collect();
+        let (hash, verified) = match self.verify(&plugin, &staging, &extracted, &mut warnings)? {
+            Verified::Matches(hash) => (hash, true),
+            Verified::NothingDeclared(hash) => (hash, false),
+        };
+        let record = Record {
+            source: plugin.source.to_string(),
+            installed_at: self.now(),
+            manifest_sha256: Some(hash.to_string()),
+            verified,
+            archive_sha256: extracted.digest.to_string(),
+            setup: None,
+        };
+        let replaced = self.shelf()?.get(&plugin.name)?.is_some();
+        let installed = staging.commit(record)?;
+        Ok(Swapped { installed, replaced, verified, extracted, warnings })
     }
 
     /// Whether it is what it says it is.
@@ -269,43 +290,42 @@ impl Plugins {
         }
     }
 
-    /// Runs its `setup.sh`, if it may be run.
-    async fn set_up(
+    /// Runs its `setup.sh`, if it may be run; until `cancel` is true.
+    fn set_up(
         &self,
         plugin: &PluginRef,
         asked: Option<SetupPolicy>,
         verified: bool,
-        observe: &Observe,
+        cancel: &AtomicBool,
+        observe: &dyn Fn(Progress),
     ) -> Result<SetupOutcome, PluginError> {
         let settings = self.settings();
         if let Some(why) = why_not(settings.setup, asked, verified) {
             return Ok(SetupOutcome::Skipped(why));
         }
-        let cancel = Arc::new(AtomicBool::new(false));
-        let _canceling = SetOnDrop(cancel.clone());
-        let (plugins, observe, name) = (self.clone(), observe.clone(), plugin.name.clone());
-        blocking(move || {
-            let settings = plugins.settings();
-            let folder = std::path::absolute(plugins.shelf()?.path(&name))
-                .map_err(PluginError::local("find the folder of the plugin"))?;
-            let script = Script {
-                folder: &folder,
-                limits: &settings.setup_limits,
-                network: settings.setup_network,
-                cancel: &cancel,
-            };
-            Ok(match setup::run(&script, &mut |line| observe(Progress::Setup(line.text))) {
-                Ok(outcome) if outcome.succeeded() => SetupOutcome::Succeeded(outcome.to_string()),
-                Ok(outcome) => SetupOutcome::Failed(outcome.to_string()),
-                Err(uncaged) => SetupOutcome::Skipped(uncaged.to_string()),
-            })
+        let folder = std::path::absolute(self.shelf()?.path(&plugin.name))
+            .map_err(PluginError::local("find the folder of the plugin"))?;
+        let (limits, network) = (&settings.setup_limits, settings.setup_network);
+        let script = Script { folder: &folder, limits, network, cancel };
+        Ok(match setup::run(&script, &mut |line| observe(Progress::Setup(line.text))) {
+            Ok(outcome) if outcome.succeeded() => SetupOutcome::Succeeded(outcome.to_string()),
+            Ok(outcome) => SetupOutcome::Failed(outcome.to_string()),
+            Err(uncaged) => SetupOutcome::Skipped(uncaged.to_string()),
         })
-        .await
     }
 
     fn now(&self) -> String {
         Timestamp::try_from(self.inner.clock.now()).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
     }
+}
+
+/// A version that has been swapped in.
+struct Swapped {
+    installed: molecule_plugin::Installed,
+    replaced: bool,
+    verified: bool,
+    extracted: Extracted,
+    warnings: Vec<String>,
 }
 
 /// Whether the same may come whole another time.

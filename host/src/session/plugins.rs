@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use molecule_gate::Permit;
+use molecule_plugin::Pin;
 use molecule_runtime::wit::plugins as wit;
 use molecule_runtime::wit::{Error, Failure, Sent};
-use molecule_runtime::{InstallPlugin, OpenPlugin, RemovePlugin};
+use molecule_runtime::{InstallPlugin, OpenPlugin, PLUGINS_PATH, RemovePlugin};
+use tokio::runtime::Handle;
 
 use super::context::Context;
 use super::errors;
@@ -16,9 +18,6 @@ use crate::plugins::{
     Digest, InstallRequest, Installed, InvalidDigest, InvalidName, InvalidPlugin, Plugin, PluginError,
     PluginRef, Progress, Refusal, SetupOutcome,
 };
-
-/// Where an agent sees its plugins.
-const GUEST_PATH: &str = "/plugins";
 
 /// Installs what the operator wants to be there, before the agent starts. What fails is said; the agent runs without it,
 /// or with the version that is there.
@@ -98,16 +97,30 @@ pub(super) fn folder(context: &Context) -> Option<PathBuf> {
 }
 
 /// The folder of one plugin, kept in this version.
-pub(super) fn open(context: &Context, name: &str) -> io::Result<Option<OpenPlugin>> {
+pub(super) fn open(context: &Context, threads: &Handle, name: &str) -> io::Result<Option<OpenPlugin>> {
     // What cannot be the name of a plugin is none.
     let Ok(name) = name.parse() else { return Ok(None) };
     let Some(pin) = context.plugins.pin(&name)? else { return Ok(None) };
     let folder = pin.dir().try_clone()?.into_std_file();
-    Ok(Some(OpenPlugin { folder, kept: Box::new(pin) }))
+    Ok(Some(OpenPlugin { folder, kept: Box::new(Kept { pin: Some(pin), threads: threads.clone() }) }))
+}
+
+/// A version that somebody reads. Its end may be that of all its files, which holds up no guest: it comes on another thread.
+struct Kept {
+    pin: Option<Pin>,
+    threads: Handle,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(pin) = self.pin.take() {
+            self.threads.spawn_blocking(move || drop(pin));
+        }
+    }
 }
 
 fn of_plugin(plugin: Plugin) -> wit::Plugin {
-    let place = |path: &str| format!("{GUEST_PATH}/{}/{path}", plugin.name);
+    let place = |path: &str| format!("{PLUGINS_PATH}/{}/{path}", plugin.name);
     wit::Plugin {
         skills: plugin
             .skills

@@ -146,7 +146,7 @@ impl Services for WorkspaceServices {
     }
 
     fn open_plugin(&self, name: &str) -> io::Result<Option<OpenPlugin>> {
-        plugins::open(&self.context, name)
+        plugins::open(&self.context, &self.threads, name)
     }
 
     fn hears_appeals(&self) -> bool {
