@@ -154,8 +154,10 @@ async fn c38_without_a_hash_setup_is_not_run_and_the_line_says_what_would_run_it
 async fn c39_a_setup_that_takes_too_long_is_killed_with_its_children_and_the_install_stands() {
     let world = World::new().await;
     let alice = world.create("alice").await;
-    let script = "echo begun\nsleep 613 &\nsleep 613\n";
-    plugins::write(&world.plugins().join("dev"), "dev", "1", &[("setup.sh", script)]);
+    // A number of its own, by which its processes are told from those of another run of this test.
+    let sleep = format!("sleep 613.{}", std::process::id());
+    let script = format!("echo begun\n{sleep} &\n{sleep}\n");
+    plugins::write(&world.plugins().join("dev"), "dev", "1", &[("setup.sh", &script)]);
     let ended = command(&world, &alice, &["install", "dev", "--setup-timeout", "2"]).run().await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     // Where it cannot be caged, it is not run.
@@ -164,7 +166,8 @@ async fn c39_a_setup_that_takes_too_long_is_killed_with_its_children_and_the_ins
     let killed = ended.stdout.contains("took longer than its 2 s and was killed");
     assert_eq!(killed, caged, "{}", ended.stdout);
     let sleeps = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
-        std::fs::read_to_string(entry.ok()?.path().join("cmdline")).ok().filter(|it| it.contains("613"))
+        let command = std::fs::read_to_string(entry.ok()?.path().join("cmdline")).ok()?;
+        command.replace('\0', " ").contains(&sleep).then_some(command)
     });
     assert_eq!(sleeps.count(), 0);
     assert_eq!(left(&world, &alice).0, ["dev"]);
