@@ -4,8 +4,7 @@ use serde_json::json;
 use crate::world::{ADMIN, World};
 
 #[tokio::test]
-async fn a_token_is_minted_listed_and_revoked() {
-    // P22
+async fn p22_a_token_is_minted_listed_and_revoked() {
     let world = World::strict().await;
     let a = world.agent("a").await;
     let path = format!("/workspaces/{}/tokens", a.id);
@@ -53,8 +52,7 @@ async fn a_workspace_has_fifty_tokens_at_most() {
 }
 
 #[tokio::test]
-async fn rotating_cuts_off_every_other_holder() {
-    // P24
+async fn p24_rotating_cuts_off_every_other_holder() {
     let world = World::strict().await;
     let a = world.agent("a").await;
     let external = format!("/workspaces/{}/external", a.id);
@@ -73,8 +71,7 @@ async fn rotating_cuts_off_every_other_holder() {
 }
 
 #[tokio::test]
-async fn test_tokens_are_for_development() {
-    // P25
+async fn p25_test_tokens_are_for_development() {
     let world = World::open().await;
     let a = world.agent("a").await;
     let given = world.get(&format!("/admin/workspaces/{}/test-token", a.id)).expect(200).await;
