@@ -17,7 +17,12 @@ const APPLICATION_ID: i32 = 0x6d6c_6370;
 
 pub(crate) const SCHEMA: Schema = Schema {
     application_id: APPLICATION_ID,
-    migrations: &[include_str!("schema.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")],
+    migrations: &[
+        include_str!("schema.sql"),
+        include_str!("schema-2.sql"),
+        include_str!("schema-3.sql"),
+        include_str!("schema-4.sql"),
+    ],
 };
 
 /// The running platform; cheap to clone.

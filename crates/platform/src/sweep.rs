@@ -67,11 +67,14 @@ fn never_came_up(connection: &Connection, config: &Config, now: i64) -> Result<L
     collect(statement.query(params![now, since])?)
 }
 
-/// Rows beyond the retention.
+/// Rows beyond the retention, and what was kept for a time that is over.
 fn forget(connection: &Connection, config: &Config, now: i64) -> Result<(), StoreError> {
     let since = now.saturating_sub(micros(config.retention));
     connection.execute("DELETE FROM activity WHERE created_at < ?", [since])?;
     connection.execute("DELETE FROM queue WHERE updated_at < ?", [since])?;
+    connection.execute("DELETE FROM schedule_run WHERE started_at < ?", [since])?;
+    connection.execute("DELETE FROM upload WHERE created_at < ?", [since])?;
+    connection.execute("DELETE FROM memory WHERE expires_at <= ?", [now])?;
     Ok(())
 }
 

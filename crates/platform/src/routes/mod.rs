@@ -7,6 +7,7 @@ use crate::app::App;
 mod a2a;
 mod access;
 mod activity;
+mod checkpoints;
 mod connection;
 mod create;
 mod delegations;
@@ -16,6 +17,7 @@ mod health;
 mod heartbeat;
 mod instructions;
 mod lifecycle;
+mod memory;
 mod notify;
 mod page;
 mod plugins;
@@ -24,6 +26,7 @@ mod secrets;
 mod state;
 mod stream;
 mod tokens;
+mod uploads;
 mod workspaces;
 
 pub(crate) fn all() -> Router<App> {
@@ -31,6 +34,7 @@ pub(crate) fn all() -> Router<App> {
         .merge(a2a::routes())
         .merge(access::routes())
         .merge(activity::routes())
+        .merge(checkpoints::routes())
         .merge(connection::routes())
         .merge(create::routes())
         .merge(delegations::routes())
@@ -40,6 +44,7 @@ pub(crate) fn all() -> Router<App> {
         .merge(heartbeat::routes())
         .merge(instructions::routes())
         .merge(lifecycle::routes())
+        .merge(memory::routes())
         .merge(notify::routes())
         .merge(page::routes())
         .merge(plugins::routes())
@@ -48,5 +53,6 @@ pub(crate) fn all() -> Router<App> {
         .merge(state::routes())
         .merge(stream::routes())
         .merge(tokens::routes())
+        .merge(uploads::routes())
         .merge(workspaces::routes())
 }
