@@ -60,6 +60,7 @@ mod records;
 mod reply;
 mod router;
 mod routes;
+mod schedule;
 mod sweep;
 pub mod testing;
 mod tls;
@@ -108,7 +109,8 @@ impl Platform {
         let db = open(&config).await?;
         db.write(|connection| {
             a2a::queue::recover(connection)?;
-            delegation::recover(connection)
+            delegation::recover(connection)?;
+            schedule::recover(connection)
         })
         .await?;
         let (stop, stopping) = watch::channel(false);

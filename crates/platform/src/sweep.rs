@@ -7,8 +7,9 @@ use molecule_store::rusqlite::{Connection, Rows, params};
 use crate::app::App;
 use crate::clock::micros;
 use crate::config::Config;
+use crate::schedule;
 
-/// Looks once at what has gone stale, and drops what is too old.
+/// Looks once at what has gone stale, drops what is too old, and fires what is due.
 pub(crate) async fn sweep(app: &App) -> Result<(), StoreError> {
     let (config, now, uses) = (app.config.clone(), app.now(), app.token_uses.take());
     let lost = app
@@ -28,7 +29,7 @@ pub(crate) async fn sweep(app: &App) -> Result<(), StoreError> {
         tracing::info!(%workspace, %status, "no sign of life");
         app.events.tell(&workspace, "WORKSPACE_STATUS", app.now(), serde_json::json!({ "status": status }));
     }
-    Ok(())
+    schedule::fire_due(app).await
 }
 
 type Lost = Vec<(String, Status)>;

@@ -4,12 +4,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod agent;
+mod approvals;
+mod budget;
 mod checkpoints;
 mod delegation;
 mod feed;
 mod guard;
 mod lifecycle;
 mod log;
+mod memories;
 mod memory;
 mod messages;
 mod page;
@@ -19,7 +22,9 @@ mod plugin_sources;
 mod plugins;
 mod push;
 mod registration;
+mod schedules;
 mod secrets;
+mod socket;
 mod storage;
 mod stream;
 mod tokens;
