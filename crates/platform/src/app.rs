@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::events::Events;
 use crate::guard::RateWindows;
+use crate::journal::Journal;
 use crate::plugins::Plugins;
 use crate::tokens::TokenUses;
 
@@ -35,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) events: Events,
     /// Pushes messages to agents.
     pub(crate) http: reqwest::Client,
+    pub(crate) journal: Option<Journal>,
     pub(crate) plugins: Plugins,
     pub(crate) rates: RateWindows,
     pub(crate) token_uses: TokenUses,

@@ -54,6 +54,7 @@ mod events;
 mod feed;
 mod guard;
 mod hierarchy;
+mod journal;
 mod log;
 mod plugins;
 mod records;
@@ -101,6 +102,7 @@ impl Platform {
         {
             check_folder(flag, folder.as_deref())?;
         }
+        let journal = config.journal.as_deref().map(open_journal).transpose()?;
         let cannot_listen = |source| StartError::Listen { addr: config.listen, source };
         // Before the database, which would otherwise be made for nothing.
         let listener = TcpListener::bind(config.listen).await.map_err(cannot_listen)?;
@@ -116,6 +118,7 @@ impl Platform {
         let (stop, stopping) = watch::channel(false);
         let app = App::new(Parts {
             http: tls::client(&config)?,
+            journal,
             events: events::Events::new(),
             plugins: plugins::Plugins::new(&config),
             rates: guard::RateWindows::default(),
@@ -198,6 +201,10 @@ fn url_of(addr: SocketAddr) -> Result<PlatformUrl, molecule_protocol::InvalidPla
 fn check_folder(flag: &'static str, folder: Option<&std::path::Path>) -> Result<(), StartError> {
     let Some(path) = folder else { return Ok(()) };
     path.read_dir().map(drop).map_err(|source| StartError::Folder { flag, path: path.to_owned(), source })
+}
+
+fn open_journal(path: &std::path::Path) -> Result<journal::Journal, StartError> {
+    journal::Journal::open(path).map_err(|source| StartError::Journal { path: path.to_owned(), source })
 }
 
 async fn open(config: &Config) -> Result<Database, StartError> {

@@ -10,6 +10,7 @@ mod checkpoints;
 mod delegation;
 mod feed;
 mod guard;
+mod journal;
 mod lifecycle;
 mod log;
 mod memories;
