@@ -94,3 +94,14 @@ CREATE INDEX upload_age ON upload (created_at);
 CREATE INDEX upload_workspace ON upload (workspace_id);
 
 ALTER TABLE workspace ADD COLUMN model TEXT NOT NULL DEFAULT '';
+
+-- Tokens of the whole organisation, for operators' programs.
+CREATE TABLE org_token (
+    id         TEXT PRIMARY KEY,
+    name       TEXT,
+    hash       BLOB NOT NULL UNIQUE,       -- SHA-256; the token itself is not kept
+    prefix     TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    revoked_at INTEGER
+) STRICT;
+CREATE INDEX org_token_age ON org_token (created_at);

@@ -22,6 +22,7 @@ mod lifecycle;
 mod memories;
 mod memory;
 mod notify;
+mod org;
 mod page;
 mod plugins;
 mod register;
@@ -55,6 +56,7 @@ pub(crate) fn all() -> Router<App> {
         .merge(memories::routes())
         .merge(memory::routes())
         .merge(notify::routes())
+        .merge(org::routes())
         .merge(page::routes())
         .merge(plugins::routes())
         .merge(register::routes())

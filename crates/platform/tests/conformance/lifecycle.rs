@@ -197,6 +197,27 @@ async fn resuming_lets_a_workspace_wait_for_its_agent() {
 }
 
 #[tokio::test]
+async fn a_workspace_without_work_is_put_to_sleep_and_registering_wakes_it() {
+    let world = World::strict().await;
+    let a = world.agent("a").await;
+    world.register(&a, json!({ "delivery_mode": "push", "url": "http://localhost:9/x" })).expect(200).await;
+    let path = format!("/workspaces/{}/hibernate", a.id);
+    let hibernate = |path: &str| world.post(path, &json!({})).token(&a.token);
+    world.beat(&a, json!({ "active_tasks": 2 })).await;
+    assert_eq!(hibernate(&path).expect(409).await["active_tasks"], 2);
+    assert_eq!(hibernate(&format!("{path}?force=true")).expect(200).await, json!({ "status": "hibernated" }));
+    hibernate(&path).refused(404).await;
+    world.beat(&a, json!({})).await;
+    assert_eq!(world.status(&a.id).await, "hibernated", "a heartbeat does not wake it");
+    let waking = world.send(&a, "hi").send().await;
+    assert_eq!((waking.status.as_u16(), waking.header("retry-after")), (503, Some("15")));
+    let waking: Value = serde_json::from_str(&waking.body).unwrap();
+    assert_eq!((&waking["waking"], &waking["retry_after"]), (&json!(true), &json!(15)));
+    world.register(&a, json!({ "delivery_mode": "poll" })).expect(200).await;
+    assert_eq!(world.status(&a.id).await, "online");
+}
+
+#[tokio::test]
 async fn p47_restarting_an_agent_from_outside_does_nothing_and_its_token_survives() {
     let world = World::strict().await;
     let a = world.agent("a").await;
