@@ -38,8 +38,10 @@
 //! - Effects of agents are rows `agent_log` of method `gate` and status `ok` or `denied`, with `{effect, target, rule,
 //!   grant}` as `metadata`, the last two of a denial only; the page shows them.
 //!
-//! Not there yet (`404 page not found`) are the routes of memory, approvals, checkpoints, schedules, uploads, budgets,
-//! `hibernate`, `session-search`, `model`, `/org/*`, `/events`, `/ws` and the MCP bridge.
+//! - `--journal` writes down what is asked; see [`Config::journal`].
+//!
+//! Not there (`404 page not found`) are `/events`, the MCP bridge, whatever needs a container (`chat/download` says so), and
+//! the telling of a delegation's result through the delegator's log.
 
 mod a2a;
 mod agent_url;

@@ -1,5 +1,7 @@
 //! What happens, told over a WebSocket.
 
+use std::time::Duration;
+
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -32,7 +34,8 @@ async fn opened_by(world: &World, agent: &Agent) -> Socket {
 
 /// The next frame; `None` where the platform says farewell.
 async fn next(socket: &mut Socket) -> Option<Value> {
-    match socket.next().await.expect("an end without a farewell").unwrap() {
+    let heard = tokio::time::timeout(Duration::from_secs(20), socket.next()).await.expect("nothing came");
+    match heard.expect("an end without a farewell").unwrap() {
         Message::Text(text) => Some(serde_json::from_str(&text).unwrap()),
         Message::Close(_) => None,
         other => panic!("{other:?}"),

@@ -131,3 +131,22 @@ async fn a_form_for_an_agent_that_is_pushed_to_is_handed_on_with_the_inbound_sec
     let gone = world.pushed("gone", &FakeAgent::nobody().await).await;
     assert_eq!(upload(&world, &gone, sent).refused(502).await, "failed to reach workspace agent");
 }
+
+#[tokio::test]
+async fn a_form_is_handed_on_only_to_where_a_message_would_be_pushed() {
+    let world = World::strict().await;
+    let mut fake = FakeAgent::pong().await;
+    let b = world.pushed("b", &fake.url).await;
+    let refused = upload(&world, &b, form(&[("a", "text/plain", "x")])).refused(502).await;
+    assert_eq!(refused, "workspace URL is not publicly routable");
+    assert!(fake.is_quiet());
+    let created = world.create(json!({ "name": "c", "external": true, "delivery_mode": "push" })).await;
+    let c = Agent {
+        id: created["id"].as_str().unwrap().into(),
+        token: created["connection"]["auth_token"].as_str().unwrap().into(),
+    };
+    assert_eq!(
+        upload(&world, &c, form(&[("a", "text/plain", "x")])).refused(503).await,
+        "workspace has no URL"
+    );
+}
