@@ -186,7 +186,10 @@ async fn hand_on(app: &App, record: &Record, request: Request) -> Answer {
     }
     if !status.is_success() {
         let own = ErrorBody::read(&said).map(|body| body.error);
-        return Err(ApiError::new(status, own.unwrap_or_else(|| "the agent refused the upload".to_owned())));
+        // Its 401 is about the platform's secret: passed on, it would look like one about the caller's token.
+        let passed = if status == StatusCode::PAYLOAD_TOO_LARGE { status } else { StatusCode::BAD_GATEWAY };
+        let refusal = refuse(passed, own.as_deref().unwrap_or("the agent refused the upload"));
+        return Err(refusal.with("agent_status", status.as_u16()));
     }
     // Whatever the agent calls it: never a page.
     match Json::object_in(&said) {

@@ -288,6 +288,8 @@ async fn p45_purging_leaves_nothing() {
     let a = world.agent("a").await;
     let path = format!("/workspaces/{}", a.id);
     world.post(&format!("{path}/notify"), &json!({ "message": "hi" })).token(&a.token).expect(200).await;
+    let memory = json!({ "key": "k", "value": 1 });
+    world.post(&format!("{path}/memory"), &memory).token(&a.token).expect(200).await;
     let purged = world.delete(&format!("{path}?purge=true")).token(ADMIN).expect(200).await;
     assert_eq!(purged, json!({ "status": "purged", "cascade_deleted": 0 }));
     assert_eq!(world.get(&path).refused(404).await, "workspace not found");
@@ -295,6 +297,7 @@ async fn p45_purging_leaves_nothing() {
     let registered = world.register(&a, json!({ "delivery_mode": "poll" })).expect(200).await;
     let token = registered["auth_token"].as_str().unwrap();
     assert_eq!(world.get(&format!("{path}/activity")).token(token).expect(200).await, json!([]));
+    assert_eq!(world.get(&format!("{path}/memory")).token(token).expect(200).await, json!([]));
     assert_eq!(world.get("/workspaces/nonsense").refused(400).await, "invalid workspace ID");
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 
@@ -128,6 +129,17 @@ async fn a_form_for_an_agent_that_is_pushed_to_is_handed_on_with_the_inbound_sec
     assert_eq!(seen.body, json!(sent));
     assert_eq!(world.log(&b).await, Vec::<Value>::new());
 
+    for (refusal, status) in [
+        (
+            (|_: &Value| (StatusCode::UNAUTHORIZED, r#"{"error":"no"}"#).into_response()) as fn(&Value) -> _,
+            502,
+        ),
+        (|_| (StatusCode::PAYLOAD_TOO_LARGE, r#"{"error":"no"}"#).into_response(), 413),
+    ] {
+        let refusing = world.pushed("refusing", &FakeAgent::answering(refusal).await.url).await;
+        let refused = upload(&world, &refusing, sent.clone()).refused(status).await;
+        assert_eq!(refused, "no", "an agent's 401 is never the caller's");
+    }
     let gone = world.pushed("gone", &FakeAgent::nobody().await).await;
     assert_eq!(upload(&world, &gone, sent).refused(502).await, "failed to reach workspace agent");
 }
