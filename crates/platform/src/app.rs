@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::events::Events;
 use crate::guard::RateWindows;
+use crate::journal::Journal;
 use crate::plugins::Plugins;
 use crate::tokens::TokenUses;
 
@@ -17,7 +18,12 @@ const APPLICATION_ID: i32 = 0x6d6c_6370;
 
 pub(crate) const SCHEMA: Schema = Schema {
     application_id: APPLICATION_ID,
-    migrations: &[include_str!("schema.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")],
+    migrations: &[
+        include_str!("schema.sql"),
+        include_str!("schema-2.sql"),
+        include_str!("schema-3.sql"),
+        include_str!("schema-4.sql"),
+    ],
 };
 
 /// The running platform; cheap to clone.
@@ -30,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) events: Events,
     /// Pushes messages to agents.
     pub(crate) http: reqwest::Client,
+    pub(crate) journal: Option<Journal>,
     pub(crate) plugins: Plugins,
     pub(crate) rates: RateWindows,
     pub(crate) token_uses: TokenUses,

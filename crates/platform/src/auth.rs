@@ -14,6 +14,9 @@
 //! | [`Reader`] | anybody's token; in open development none, but never a wrong one |
 //! | [`Admin`] | the admin's token; without one set, any workspace's, or nothing while there is none; nothing in open development |
 //! | [`bootstrap`] | once the workspace in the body has tokens, one of them |
+//!
+//! A token of the organisation passes [`Member`], [`Reader`] and [`Admin`] as the admin's does, and is nobody's elsewhere; as
+//! a [`caller`] that is not named it is the user.
 
 use std::collections::HashMap;
 
@@ -59,7 +62,7 @@ impl FromRequestParts<App> for Member {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let (id, written) = path_id(parts, app).await?;
         match Shown::of(app, &parts.headers).await? {
-            Shown::Admin => {}
+            Shown::Admin | Shown::Organisation => {}
             Shown::Workspace(known) if known.workspace == id => {}
             Shown::Nothing if app.config.is_open() => {}
             Shown::Nothing => return Err(ApiError::unauthorized(MISSING)),
@@ -123,7 +126,7 @@ impl FromRequestParts<App> for Admin {
             return Ok(Self);
         }
         match Shown::of(app, &parts.headers).await? {
-            Shown::Admin => Ok(Self),
+            Shown::Admin | Shown::Organisation => Ok(Self),
             Shown::Workspace(_) if !set => Ok(Self),
             Shown::Nothing => Err(ApiError::unauthorized("admin auth required")),
             Shown::Workspace(_) | Shown::Nonsense => Err(ApiError::unauthorized("invalid admin auth token")),
@@ -172,7 +175,7 @@ impl FromRequestParts<App> for Reader {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         match Shown::of(app, &parts.headers).await? {
-            Shown::Admin => Ok(Self::Operator),
+            Shown::Admin | Shown::Organisation => Ok(Self::Operator),
             Shown::Workspace(known) => Ok(Self::Workspace(known.workspace)),
             Shown::Nothing if app.config.is_open() => Ok(Self::Operator),
             Shown::Nothing => Err(ApiError::unauthorized(CALLER_MISSING)),
@@ -211,7 +214,7 @@ pub(crate) async fn caller(app: &App, headers: &HeaderMap, target: &str) -> Resu
     }
     if named.is_empty() {
         return match Shown::of(app, headers).await? {
-            Shown::Nothing | Shown::Admin => Ok(Caller::User),
+            Shown::Nothing | Shown::Admin | Shown::Organisation => Ok(Caller::User),
             Shown::Workspace(known) => Ok(Caller::Workspace(known.workspace)),
             Shown::Nonsense => Err(ApiError::unauthorized(CALLER_INVALID)),
         };
@@ -245,7 +248,9 @@ async fn own_token(
     match Shown::of(app, headers).await? {
         Shown::Workspace(known) if known.workspace == workspace => Ok(()),
         Shown::Nothing => Err(ApiError::unauthorized(missing)),
-        Shown::Workspace(_) | Shown::Admin | Shown::Nonsense => Err(ApiError::unauthorized(invalid)),
+        Shown::Workspace(_) | Shown::Admin | Shown::Organisation | Shown::Nonsense => {
+            Err(ApiError::unauthorized(invalid))
+        }
     }
 }
 
@@ -253,6 +258,8 @@ async fn own_token(
 enum Shown {
     Nothing,
     Admin,
+    /// A token of the whole organisation.
+    Organisation,
     Workspace(Known),
     /// A token that is nobody's, or revoked.
     Nonsense,
@@ -266,14 +273,18 @@ impl Shown {
         if app.config.admin_token.as_ref().is_some_and(|admin| tokens::hash(admin.expose()) == hash) {
             return Ok(Self::Admin);
         }
-        let known = app.db.read(move |connection| tokens::recognise(connection, hash)).await;
-        match known.map_err(ApiError::at_gate)? {
-            Some(known) => {
-                app.token_uses.note(&known, app.now());
-                Ok(Self::Workspace(known))
-            }
-            None => Ok(Self::Nonsense),
+        let known = app.db.read(move |connection| {
+            Ok::<_, ApiError>(match tokens::recognise(connection, hash)? {
+                Some(known) => Self::Workspace(known),
+                None if tokens::is_of_organisation(connection, hash)? => Self::Organisation,
+                None => Self::Nonsense,
+            })
+        });
+        let shown = known.await.map_err(ApiError::at_gate)?;
+        if let Self::Workspace(known) = &shown {
+            app.token_uses.note(known, app.now());
         }
+        Ok(shown)
     }
 }
 

@@ -60,6 +60,9 @@ pub struct Config {
     pub github_base: Option<PathBuf>,
     /// A plugin that is not read and packed after so long is given up.
     pub plugin_fetch_timeout: Duration,
+    /// The file that gets a line of JSON for each request, behind what it holds: `at`, `method`, `path`, `workspace` (the
+    /// caller that a header names), `token` (its first 8 characters), `status`, `ms`. `None` for no such file.
+    pub journal: Option<PathBuf>,
     /// What time it is.
     pub clock: Clock,
 }
@@ -89,6 +92,7 @@ impl Default for Config {
             plugins_dir: None,
             github_base: None,
             plugin_fetch_timeout: Duration::from_secs(300),
+            journal: None,
             clock: Clock::system(),
         }
     }

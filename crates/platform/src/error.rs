@@ -40,6 +40,14 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The journal cannot be written.
+    #[error("cannot open {} of --journal: {source}; make its folder, or name another file", path.display())]
+    Journal {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// An admin token cannot be made.
     #[error("the system gives no random numbers to make an admin token of; set one with --admin-token-file")]
     NoRandomness,

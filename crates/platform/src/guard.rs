@@ -16,6 +16,7 @@ use molecule_protocol::{ORG_ID_HEADER, limits};
 use crate::app::App;
 use crate::config::Config;
 use crate::error::ApiError;
+use crate::journal::Asked;
 
 /// Judges a request, and lets it through to its route.
 pub(crate) async fn guard(
@@ -24,6 +25,14 @@ pub(crate) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
+    let Some(journal) = &app.journal else { return judged(&app, client, request, next).await };
+    let asked = Asked::of(&request, app.config.clock.now());
+    let response = judged(&app, client, request, next).await;
+    journal.note(asked, response.status());
+    response
+}
+
+async fn judged(app: &App, client: SocketAddr, request: Request, next: Next) -> Response {
     let origin = match judge_origin(&app.config, request.headers(), request.uri().host()) {
         Origin::Refused(refusal) => return *refusal,
         Origin::Own => None,
@@ -31,7 +40,7 @@ pub(crate) async fn guard(
     };
     let mut response = match &origin {
         Some(_) if request.method() == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
-        _ => counted(&app, client.ip(), request, next).await,
+        _ => counted(app, client.ip(), request, next).await,
     };
     if let Some(origin) = origin {
         allow_origin(response.headers_mut(), origin);

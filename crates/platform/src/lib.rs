@@ -38,8 +38,10 @@
 //! - Effects of agents are rows `agent_log` of method `gate` and status `ok` or `denied`, with `{effect, target, rule,
 //!   grant}` as `metadata`, the last two of a denial only; the page shows them.
 //!
-//! Not there yet (`404 page not found`) are the routes of memory, approvals, checkpoints, schedules, uploads, budgets,
-//! `hibernate`, `session-search`, `model`, `/org/*`, `/events`, `/ws` and the MCP bridge.
+//! - `--journal` writes down what is asked; see [`Config::journal`].
+//!
+//! Not there (`404 page not found`) are `/events`, the MCP bridge, whatever needs a container (`chat/download` says so), and
+//! the telling of a delegation's result through the delegator's log.
 
 mod a2a;
 mod agent_url;
@@ -54,12 +56,14 @@ mod events;
 mod feed;
 mod guard;
 mod hierarchy;
+mod journal;
 mod log;
 mod plugins;
 mod records;
 mod reply;
 mod router;
 mod routes;
+mod schedule;
 mod sweep;
 pub mod testing;
 mod tls;
@@ -100,6 +104,7 @@ impl Platform {
         {
             check_folder(flag, folder.as_deref())?;
         }
+        let journal = config.journal.as_deref().map(open_journal).transpose()?;
         let cannot_listen = |source| StartError::Listen { addr: config.listen, source };
         // Before the database, which would otherwise be made for nothing.
         let listener = TcpListener::bind(config.listen).await.map_err(cannot_listen)?;
@@ -108,12 +113,14 @@ impl Platform {
         let db = open(&config).await?;
         db.write(|connection| {
             a2a::queue::recover(connection)?;
-            delegation::recover(connection)
+            delegation::recover(connection)?;
+            schedule::recover(connection)
         })
         .await?;
         let (stop, stopping) = watch::channel(false);
         let app = App::new(Parts {
             http: tls::client(&config)?,
+            journal,
             events: events::Events::new(),
             plugins: plugins::Plugins::new(&config),
             rates: guard::RateWindows::default(),
@@ -196,6 +203,10 @@ fn url_of(addr: SocketAddr) -> Result<PlatformUrl, molecule_protocol::InvalidPla
 fn check_folder(flag: &'static str, folder: Option<&std::path::Path>) -> Result<(), StartError> {
     let Some(path) = folder else { return Ok(()) };
     path.read_dir().map(drop).map_err(|source| StartError::Folder { flag, path: path.to_owned(), source })
+}
+
+fn open_journal(path: &std::path::Path) -> Result<journal::Journal, StartError> {
+    journal::Journal::open(path).map_err(|source| StartError::Journal { path: path.to_owned(), source })
 }
 
 async fn open(config: &Config) -> Result<Database, StartError> {

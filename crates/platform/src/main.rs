@@ -96,6 +96,10 @@ struct Args {
     #[arg(long, env = "MOLECULE_PLATFORM_STALE_AFTER", default_value_t = 90, value_name = "SECONDS")]
     stale_after: u64,
 
+    /// A file that gets a line of JSON for each request: when, what, by whom (the first 8 characters of the token), status
+    #[arg(long, env = "MOLECULE_PLATFORM_JOURNAL", value_name = "FILE")]
+    journal: Option<PathBuf>,
+
     /// Days that activity is kept
     #[arg(long, env = "MOLECULE_PLATFORM_RETENTION_DAYS", default_value_t = 7, value_name = "DAYS")]
     retention_days: u64,
@@ -167,6 +171,7 @@ fn config(args: Args) -> anyhow::Result<Config> {
         rate_limit: args.rate_limit,
         plugins_dir: args.plugins_dir,
         github_base: args.github_base,
+        journal: args.journal,
         stale_after: Duration::from_secs(args.stale_after),
         retention: Duration::from_secs(args.retention_days.saturating_mul(24 * 60 * 60)),
         ..Config::default()
@@ -198,7 +203,7 @@ fn run(config: Config) -> ExitCode {
         };
         let platform = match Platform::start(config).await {
             Ok(platform) => platform,
-            Err(error @ (StartError::Open(_) | StartError::Folder { .. })) => {
+            Err(error @ (StartError::Open(_) | StartError::Folder { .. } | StartError::Journal { .. })) => {
                 return fail(WRONG_SETTINGS, &error.to_string());
             }
             Err(error) => return fail(LOCAL_TROUBLE, &error.to_string()),

@@ -7,8 +7,9 @@ use molecule_store::rusqlite::{Connection, Rows, params};
 use crate::app::App;
 use crate::clock::micros;
 use crate::config::Config;
+use crate::schedule;
 
-/// Looks once at what has gone stale, and drops what is too old.
+/// Looks once at what has gone stale, drops what is too old, and fires what is due.
 pub(crate) async fn sweep(app: &App) -> Result<(), StoreError> {
     let (config, now, uses) = (app.config.clone(), app.now(), app.token_uses.take());
     let lost = app
@@ -28,7 +29,7 @@ pub(crate) async fn sweep(app: &App) -> Result<(), StoreError> {
         tracing::info!(%workspace, %status, "no sign of life");
         app.events.tell(&workspace, "WORKSPACE_STATUS", app.now(), serde_json::json!({ "status": status }));
     }
-    Ok(())
+    schedule::fire_due(app).await
 }
 
 type Lost = Vec<(String, Status)>;
@@ -67,11 +68,14 @@ fn never_came_up(connection: &Connection, config: &Config, now: i64) -> Result<L
     collect(statement.query(params![now, since])?)
 }
 
-/// Rows beyond the retention.
+/// Rows beyond the retention, and what was kept for a time that is over.
 fn forget(connection: &Connection, config: &Config, now: i64) -> Result<(), StoreError> {
     let since = now.saturating_sub(micros(config.retention));
     connection.execute("DELETE FROM activity WHERE created_at < ?", [since])?;
     connection.execute("DELETE FROM queue WHERE updated_at < ?", [since])?;
+    connection.execute("DELETE FROM schedule_run WHERE started_at < ?", [since])?;
+    connection.execute("DELETE FROM upload WHERE created_at < ?", [since])?;
+    connection.execute("DELETE FROM memory WHERE expires_at <= ?", [now])?;
     Ok(())
 }
 

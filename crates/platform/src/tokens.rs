@@ -79,6 +79,12 @@ pub(crate) fn recognise(connection: &Connection, hash: [u8; 32]) -> Result<Optio
     Ok(known.optional()?)
 }
 
+/// True for a live token of the organisation.
+pub(crate) fn is_of_organisation(connection: &Connection, hash: [u8; 32]) -> Result<bool, ApiError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM org_token WHERE hash = ? AND revoked_at IS NULL)";
+    Ok(connection.query_row(sql, [hash], |row| row.get(0))?)
+}
+
 /// When tokens were last used. Written down by the sweep: a request must not wait for the disk because of it.
 #[derive(Debug, Default)]
 pub(crate) struct TokenUses(Mutex<HashMap<String, i64>>);

@@ -38,6 +38,7 @@ async fn trouble_is_one_line_that_says_what_to_do() {
         (vec!["--in-memory", "--admin-token-file", "/nowhere"], 2, "--admin-token-file"),
         (vec!["--in-memory", "--plugins-dir", "/nowhere"], 2, "the folder /nowhere of --plugins-dir"),
         (vec!["--in-memory", "--github-base", "/nowhere"], 2, "make it, or name another"),
+        (vec!["--in-memory", "--journal", "/nowhere/j"], 2, "/nowhere/j of --journal"),
     ] {
         let said = failing(&args, code).await;
         assert_eq!(said.lines().count(), 1, "{said}");

@@ -6,7 +6,7 @@ pub(crate) mod queue;
 
 use axum::http::StatusCode;
 use molecule_protocol::activity::A2A_RECEIVE;
-use molecule_protocol::{ActivityRow, Json};
+use molecule_protocol::{ActivityRow, Json, Status};
 
 pub(crate) use self::envelope::Envelope;
 use self::forward::Sent;
@@ -46,6 +46,10 @@ pub(crate) async fn deliver(
         let row = received(caller.id(), record.id(), &envelope, app.now());
         write(app, caller, row).await?;
         return Ok(Outcome::QueuedPoll { method: envelope.method.unwrap_or_default() });
+    }
+    if record.shown.url.is_empty() && *record.status() == Status::Hibernated {
+        let asleep = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "workspace is waking up");
+        return Err(asleep.with("waking", true).retry_after(15));
     }
     if record.shown.url.is_empty() {
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "workspace has no URL")

@@ -47,6 +47,7 @@ export function chatEntries(row) {
     return [{ who: "agent", text: said.filter((part) => part !== "").join("\n"), time }];
   }
   const asked = message(row);
+  if (row.method === "chat_upload_receive") asked.text = `[file ${asked.text}]`;
   const entries = [{ who: "user", text: asked.text, time, messageId: asked.id }];
   const answered = answer(row);
   if (answered) entries.push({ who: "agent", text: answered, time });

@@ -73,8 +73,8 @@ fn insert(connection: &Connection, request: &CreateRequest, row: &NewWorkspace) 
     let place = request.canvas.unwrap_or_default();
     connection.execute(
         "INSERT INTO workspace (id, name, role, tier, status, url, parent_id, runtime, delivery_mode,
-             max_concurrent_tasks, budget_limit, x, y, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?14, ?14)",
+             max_concurrent_tasks, budget_limit, x, y, model, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?15, ?15)",
         params![
             row.id,
             request.name,
@@ -89,6 +89,7 @@ fn insert(connection: &Connection, request: &CreateRequest, row: &NewWorkspace) 
             request.budget_limit,
             place.x,
             place.y,
+            request.model.as_deref().unwrap_or_default(),
             row.now,
         ],
     )?;

@@ -109,6 +109,7 @@ fn bury(connection: &Connection, id: &str, now: i64) -> Result<bool, ApiError> {
         return Ok(false);
     }
     tokens::revoke_all(connection, id, now)?;
+    connection.execute("UPDATE schedule SET enabled = 0, next_run_at = NULL WHERE workspace_id = ?", [id])?;
     connection.execute(
         "UPDATE workspace SET status = 'removed', url = '', liveness_until = NULL, removed_at = ?1, updated_at = ?1
          WHERE id = ?2",

@@ -1,11 +1,12 @@
-//! `POST /workspaces/:id/{pause,resume,restart}`
+//! `POST /workspaces/:id/{pause,resume,restart,hibernate}`
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use molecule_protocol::Status;
 use molecule_store::rusqlite::{Connection, params};
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::app::App;
@@ -19,6 +20,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/workspaces/{id}/pause", post(pause))
         .route("/workspaces/{id}/resume", post(resume))
         .route("/workspaces/{id}/restart", post(restart))
+        .route("/workspaces/{id}/hibernate", post(hibernate))
 }
 
 /// Stops a workspace and all below it. Tokens stay; URLs do not.
@@ -80,6 +82,35 @@ async fn restart(State(app): State<App>, member: Member) -> Answer {
     ok(
         &json!({ "status": status, "message": "an external agent is restarted by its own host; nothing was done" }),
     )
+}
+
+#[derive(Deserialize)]
+struct Hibernate {
+    #[serde(default)]
+    force: String,
+}
+
+/// Puts a workspace to sleep, unless it has work. Registering wakes it; nothing else does here.
+async fn hibernate(State(app): State<App>, member: Member, Query(how): Query<Hibernate>) -> Answer {
+    let (id, now, forced) = (member.id.clone(), app.now(), how.force == "true");
+    app.db
+        .write(move |connection| {
+            let record = records::find(connection, &id)?;
+            let record = record.filter(|it| matches!(it.status(), Status::Online | Status::Degraded));
+            let refusal = "workspace not found or not in a hibernatable state (must be online or degraded)";
+            let record = record.ok_or_else(|| ApiError::not_found(refusal))?;
+            let tasks = record.shown.active_tasks;
+            if tasks > 0 && !forced {
+                let refusal = "workspace has active tasks; add ?force=true to hibernate it all the same";
+                return Err(ApiError::new(StatusCode::CONFLICT, refusal).with("active_tasks", tasks));
+            }
+            let sleeps = |it: &records::Record| it.id() == id;
+            move_family(connection, &id, sleeps, &Status::Hibernated, now)
+        })
+        .await
+        .or_text("failed to hibernate workspace")?;
+    tell(&app, &[member.id], &Status::Hibernated);
+    ok(&json!({ "status": "hibernated" }))
 }
 
 fn no_provisioner() -> ApiError {

@@ -138,7 +138,9 @@ async fn answer_one(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let body: Bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    let body: Value = serde_json::from_slice(&body).unwrap();
+    // What is no JSON is kept as its text.
+    let text = || Value::from(String::from_utf8_lossy(&body).into_owned());
+    let body: Value = serde_json::from_slice(&body).unwrap_or_else(|_| text());
     let response = answer(&body);
     let _ = told.send(Seen { target: parts.uri.to_string(), headers: parts.headers, body });
     response

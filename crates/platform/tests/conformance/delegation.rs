@@ -14,8 +14,7 @@ async fn rows_with(world: &World, agent: &Agent, status: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_delegation_is_taken_to_its_target_and_its_result_is_logged() {
-    // P80
+async fn p80_a_delegation_is_taken_to_its_target_and_its_result_is_logged() {
     let world = World::open().await;
     let mut fake = FakeAgent::pong().await;
     let (a, b) = (world.agent("a").await, world.pushed("b", &fake.url).await);
@@ -55,8 +54,7 @@ async fn a_delegation_to_an_agent_that_polls_is_queued() {
 }
 
 #[tokio::test]
-async fn a_delegation_that_makes_no_sense_or_is_not_ones_own_is_refused() {
-    // P82, P83
+async fn p82_p83_a_delegation_that_makes_no_sense_or_is_not_ones_own_is_refused() {
     let world = World::strict().await;
     let (a, b) = (world.agent("a").await, world.agent("b").await);
     let path = format!("/workspaces/{}/delegate", a.id);
@@ -73,8 +71,7 @@ async fn a_delegation_that_makes_no_sense_or_is_not_ones_own_is_refused() {
 }
 
 #[tokio::test]
-async fn a_delegation_to_a_stranger_fails_later() {
-    // P84
+async fn p84_a_delegation_to_a_stranger_fails_later() {
     let world = World::strict().await;
     let (a, b) = (world.agent("a").await, world.agent("b").await);
     let child = world.agent_below("child", json!(b.id)).await;
@@ -117,8 +114,7 @@ async fn a_delegation_that_was_not_delivered_is_tried_once_more() {
 }
 
 #[tokio::test]
-async fn a_delegation_sent_by_the_agent_itself_is_recorded_and_ended() {
-    // P85
+async fn p85_a_delegation_sent_by_the_agent_itself_is_recorded_and_ended() {
     let world = World::strict().await;
     let (a, b) = (world.agent("a").await, world.agent("b").await);
     let path = format!("/workspaces/{}/delegations", a.id);

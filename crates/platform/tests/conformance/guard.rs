@@ -6,10 +6,9 @@ use serde_json::json;
 use crate::world::{ADMIN, World};
 
 #[tokio::test]
-async fn an_unknown_route_is_said_to_be_one_in_plain_text() {
-    // P104
+async fn p104_an_unknown_route_is_said_to_be_one_in_plain_text() {
     let world = World::open().await;
-    for call in [world.get("/nonsense"), world.delete("/health"), world.get("/workspaces/x/memory")] {
+    for call in [world.get("/nonsense"), world.delete("/health"), world.get("/workspaces/x/nonsense")] {
         let answer = call.send().await;
         assert_eq!((answer.status.as_u16(), answer.body.as_str()), (404, "404 page not found"));
         assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
@@ -17,8 +16,7 @@ async fn an_unknown_route_is_said_to_be_one_in_plain_text() {
 }
 
 #[tokio::test]
-async fn requests_beyond_the_limit_are_told_how_long_to_wait() {
-    // P101
+async fn p101_requests_beyond_the_limit_are_told_how_long_to_wait() {
     let world = World::start(Config { rate_limit: 5, ..World::strictly() }).await;
     for remaining in ["4", "3", "2", "1", "0"] {
         let answer = world.get("/health").send().await;
@@ -175,6 +173,7 @@ async fn every_gated_route_refuses_callers_without_a_token_and_with_anothers() {
         ("POST", format!("/workspaces/{id}/pause"), Workspace),
         ("POST", format!("/workspaces/{id}/resume"), Workspace),
         ("POST", format!("/workspaces/{id}/restart"), Workspace),
+        ("POST", format!("/workspaces/{id}/hibernate"), Workspace),
         ("GET", format!("/workspaces/{id}/state"), Workspace),
         ("GET", format!("/workspaces/{id}/secrets/values"), Workspace),
         ("GET", format!("/workspaces/{id}/secrets"), Workspace),
@@ -195,6 +194,39 @@ async fn every_gated_route_refuses_callers_without_a_token_and_with_anothers() {
         ("POST", format!("/workspaces/{id}/external/rotate"), Workspace),
         ("GET", format!("/workspaces/{id}/instructions/resolve"), Workspace),
         ("GET", format!("/workspaces/{id}/events/stream"), Workspace),
+        ("GET", format!("/workspaces/{id}/memory"), Workspace),
+        ("POST", format!("/workspaces/{id}/memory"), Workspace),
+        ("GET", format!("/workspaces/{id}/memory/k"), Workspace),
+        ("DELETE", format!("/workspaces/{id}/memory/k"), Workspace),
+        ("POST", format!("/workspaces/{id}/checkpoints"), Workspace),
+        ("GET", format!("/workspaces/{id}/checkpoints/latest"), Workspace),
+        ("GET", format!("/workspaces/{id}/checkpoints/w"), Workspace),
+        ("DELETE", format!("/workspaces/{id}/checkpoints/w"), Workspace),
+        ("GET", format!("/workspaces/{id}/memories"), Workspace),
+        ("POST", format!("/workspaces/{id}/memories"), Workspace),
+        ("DELETE", format!("/workspaces/{id}/memories/m"), Workspace),
+        ("GET", format!("/workspaces/{id}/session-search"), Workspace),
+        ("GET", format!("/workspaces/{id}/model"), Workspace),
+        ("GET", format!("/workspaces/{id}/budget"), Workspace),
+        ("PATCH", format!("/workspaces/{id}/budget"), Admin),
+        ("GET", "/ws".to_owned(), Admin),
+        ("GET", "/org/tokens".to_owned(), Admin),
+        ("POST", "/org/tokens".to_owned(), Admin),
+        ("DELETE", "/org/tokens/t".to_owned(), Admin),
+        ("GET", format!("/workspaces/{id}/approvals"), Workspace),
+        ("POST", format!("/workspaces/{id}/approvals"), Workspace),
+        ("POST", format!("/workspaces/{id}/approvals/a/decide"), Workspace),
+        ("GET", "/approvals/pending".to_owned(), Admin),
+        ("GET", format!("/workspaces/{id}/schedules"), Workspace),
+        ("POST", format!("/workspaces/{id}/schedules"), Workspace),
+        ("PATCH", format!("/workspaces/{id}/schedules/s"), Workspace),
+        ("DELETE", format!("/workspaces/{id}/schedules/s"), Workspace),
+        ("POST", format!("/workspaces/{id}/schedules/s/run"), Workspace),
+        ("GET", format!("/workspaces/{id}/schedules/s/history"), Workspace),
+        ("POST", format!("/workspaces/{id}/chat/uploads"), Workspace),
+        ("GET", format!("/workspaces/{id}/chat/download"), Workspace),
+        ("GET", format!("/workspaces/{id}/pending-uploads/f/content"), Workspace),
+        ("POST", format!("/workspaces/{id}/pending-uploads/f/ack"), Workspace),
         ("GET", format!("/registry/{id}/peers"), Workspace),
         ("GET", format!("/workspaces/{id}/a2a/queue/q"), Caller),
         ("GET", "/events/stream".to_owned(), Admin),

@@ -8,8 +8,7 @@ use crate::world::{ADMIN, Agent, World};
 const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
 
 #[tokio::test]
-async fn a_heartbeat_brings_a_waiting_workspace_online() {
-    // P30
+async fn p30_a_heartbeat_brings_a_waiting_workspace_online() {
     let world = World::strict().await;
     let created = world.create(json!({ "name": "a", "external": true })).await;
     let (id, token) =
@@ -20,11 +19,15 @@ async fn a_heartbeat_brings_a_waiting_workspace_online() {
     assert_eq!(beat().token(ADMIN).refused(401).await, "invalid workspace auth token");
     assert_eq!(beat().token(token).expect(200).await["status"], "ok");
     assert_eq!(world.status(id).await, "online");
+
+    let container = world.create(json!({ "name": "container" })).await["id"].as_str().unwrap().to_owned();
+    assert_eq!(world.status(&container).await, "provisioning");
+    world.post("/registry/heartbeat", &json!({ "workspace_id": container })).expect(200).await;
+    assert_eq!(world.status(&container).await, "online");
 }
 
 #[tokio::test]
-async fn a_heartbeat_that_makes_no_sense_is_refused() {
-    // P31
+async fn p31_a_heartbeat_that_makes_no_sense_is_refused() {
     let world = World::strict().await;
     let agent = world.agent("a").await;
     let id = &agent.id;
@@ -46,8 +49,7 @@ async fn a_heartbeat_that_makes_no_sense_is_refused() {
 }
 
 #[tokio::test]
-async fn the_error_rate_degrades_a_workspace_unless_the_agent_minds_itself() {
-    // P32, P34
+async fn p32_p34_the_error_rate_degrades_a_workspace_unless_the_agent_minds_itself() {
     let world = World::strict().await;
     let agent = world.agent("a").await;
     for (rate, status) in [(0.5, "degraded"), (0.2, "degraded"), (0.05, "online")] {
@@ -97,8 +99,7 @@ async fn what_was_spent_stays_until_a_heartbeat_says_another_sum() {
 }
 
 #[tokio::test]
-async fn an_agent_that_goes_silent_is_awaited_and_a_plain_heartbeat_brings_it_back() {
-    // P37
+async fn p37_an_agent_that_goes_silent_is_awaited_and_a_plain_heartbeat_brings_it_back() {
     let world = World::strict().await;
     let agent = world.agent("a").await;
     let unused = world.create(json!({ "name": "never connected", "external": true })).await;
@@ -120,7 +121,7 @@ async fn an_agent_that_goes_silent_is_awaited_and_a_plain_heartbeat_brings_it_ba
 }
 
 #[tokio::test]
-async fn a_registration_is_good_for_three_minutes_and_each_heartbeat_extends_it() {
+async fn p30_a_registration_is_good_for_three_minutes_and_each_heartbeat_extends_it() {
     // Not from outside, so that staleness does not come first.
     let world = World::strict().await;
     let id = "3d6f0a52-8f0e-4a37-9a5e-0d4f4c1f9b11".to_owned();
@@ -142,8 +143,7 @@ async fn a_registration_is_good_for_three_minutes_and_each_heartbeat_extends_it(
 }
 
 #[tokio::test]
-async fn the_state_is_told_to_the_workspace_only() {
-    // P38, P40
+async fn p38_p40_the_state_is_told_to_the_workspace_only() {
     let world = World::strict().await;
     let (a, b) = (world.agent("a").await, world.agent("b").await);
     let path = format!("/workspaces/{}/state", a.id);
@@ -159,8 +159,7 @@ async fn the_state_is_told_to_the_workspace_only() {
 }
 
 #[tokio::test]
-async fn pausing_stops_a_workspace_with_all_below_it_and_registering_starts_it_again() {
-    // P20, P36, P39
+async fn p20_p36_p39_pausing_stops_a_workspace_with_all_below_it_and_registering_starts_it_again() {
     let world = World::strict().await;
     let a = world.agent("a").await;
     let child = world.agent_below("child", json!(a.id)).await;
@@ -198,8 +197,28 @@ async fn resuming_lets_a_workspace_wait_for_its_agent() {
 }
 
 #[tokio::test]
-async fn restarting_an_agent_from_outside_does_nothing_and_its_token_survives() {
-    // P47
+async fn a_workspace_without_work_is_put_to_sleep_and_registering_wakes_it() {
+    let world = World::strict().await;
+    let a = world.agent("a").await;
+    world.register(&a, json!({ "delivery_mode": "push", "url": "http://localhost:9/x" })).expect(200).await;
+    let path = format!("/workspaces/{}/hibernate", a.id);
+    let hibernate = |path: &str| world.post(path, &json!({})).token(&a.token);
+    world.beat(&a, json!({ "active_tasks": 2 })).await;
+    assert_eq!(hibernate(&path).expect(409).await["active_tasks"], 2);
+    assert_eq!(hibernate(&format!("{path}?force=true")).expect(200).await, json!({ "status": "hibernated" }));
+    hibernate(&path).refused(404).await;
+    world.beat(&a, json!({})).await;
+    assert_eq!(world.status(&a.id).await, "hibernated", "a heartbeat does not wake it");
+    let waking = world.send(&a, "hi").send().await;
+    assert_eq!((waking.status.as_u16(), waking.header("retry-after")), (503, Some("15")));
+    let waking: Value = serde_json::from_str(&waking.body).unwrap();
+    assert_eq!((&waking["waking"], &waking["retry_after"]), (&json!(true), &json!(15)));
+    world.register(&a, json!({ "delivery_mode": "poll" })).expect(200).await;
+    assert_eq!(world.status(&a.id).await, "online");
+}
+
+#[tokio::test]
+async fn p47_restarting_an_agent_from_outside_does_nothing_and_its_token_survives() {
     let world = World::strict().await;
     let a = world.agent("a").await;
     let restart = |id: &str| world.post(&format!("/workspaces/{id}/restart"), &json!({})).token(ADMIN);
@@ -211,8 +230,7 @@ async fn restarting_an_agent_from_outside_does_nothing_and_its_token_survives() 
 }
 
 #[tokio::test]
-async fn a_removed_workspace_is_gone_for_everybody_and_its_token_is_dead() {
-    // P42, P44
+async fn p42_p44_a_removed_workspace_is_gone_for_everybody_and_its_token_is_dead() {
     let world = World::open().await;
     let a = world.agent("a").await;
     let path = format!("/workspaces/{}", a.id);
@@ -265,12 +283,13 @@ async fn removing_takes_all_below_with_it_once_that_was_confirmed() {
 }
 
 #[tokio::test]
-async fn purging_leaves_nothing() {
-    // P45
+async fn p45_purging_leaves_nothing() {
     let world = World::strict().await;
     let a = world.agent("a").await;
     let path = format!("/workspaces/{}", a.id);
     world.post(&format!("{path}/notify"), &json!({ "message": "hi" })).token(&a.token).expect(200).await;
+    let memory = json!({ "key": "k", "value": 1 });
+    world.post(&format!("{path}/memory"), &memory).token(&a.token).expect(200).await;
     let purged = world.delete(&format!("{path}?purge=true")).token(ADMIN).expect(200).await;
     assert_eq!(purged, json!({ "status": "purged", "cascade_deleted": 0 }));
     assert_eq!(world.get(&path).refused(404).await, "workspace not found");
@@ -278,6 +297,7 @@ async fn purging_leaves_nothing() {
     let registered = world.register(&a, json!({ "delivery_mode": "poll" })).expect(200).await;
     let token = registered["auth_token"].as_str().unwrap();
     assert_eq!(world.get(&format!("{path}/activity")).token(token).expect(200).await, json!([]));
+    assert_eq!(world.get(&format!("{path}/memory")).token(token).expect(200).await, json!([]));
     assert_eq!(world.get("/workspaces/nonsense").refused(400).await, "invalid workspace ID");
 }
 

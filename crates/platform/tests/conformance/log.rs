@@ -21,8 +21,8 @@ async fn three(world: &World) -> (Agent, Vec<String>) {
 }
 
 #[tokio::test]
-async fn rows_after_a_cursor_come_oldest_first_and_none_is_lost_in_one_instant() {
-    // P87, P89: the clock stands still, so that all rows have one created_at. Fails when the cursor compares times.
+async fn p87_p89_rows_after_a_cursor_come_oldest_first_and_none_is_lost_in_one_instant() {
+    // The clock stands still, so that all rows have one created_at. Fails when the cursor compares times.
     let world = World::strict().await;
     let (agent, ids) = three(&world).await;
     let path = format!("/workspaces/{}/activity?type=a2a_receive", agent.id);
@@ -45,8 +45,7 @@ async fn a_cursor_that_is_no_row_of_this_log_is_gone() {
 }
 
 #[tokio::test]
-async fn rows_are_chosen_by_source_age_peer_and_number() {
-    // P91
+async fn p91_rows_are_chosen_by_source_age_peer_and_number() {
     let world = World::strict().await;
     let (a, b) = (world.agent("a").await, world.agent("b").await);
     world.send(&a, "old, of the user").expect(200).await;
@@ -84,8 +83,7 @@ async fn rows_are_chosen_by_source_age_peer_and_number() {
 }
 
 #[tokio::test]
-async fn a_page_has_a_hundred_rows_unless_asked_and_five_hundred_at_most() {
-    // P91
+async fn p91_a_page_has_a_hundred_rows_unless_asked_and_five_hundred_at_most() {
     let world = World::strict().await;
     let agent = world.agent("a").await;
     let path = format!("/workspaces/{}/activity", agent.id);
@@ -101,8 +99,7 @@ async fn a_page_has_a_hundred_rows_unless_asked_and_five_hundred_at_most() {
 }
 
 #[tokio::test]
-async fn a_text_to_the_user_is_echoed_into_the_log() {
-    // P93, P94
+async fn p93_p94_a_text_to_the_user_is_echoed_into_the_log() {
     let world = World::strict().await;
     let agent = world.agent("a").await;
     let path = format!("/workspaces/{}/notify", agent.id);
@@ -132,8 +129,7 @@ async fn a_text_to_the_user_is_echoed_into_the_log() {
 }
 
 #[tokio::test]
-async fn an_agent_reports_what_it_did_and_nobody_else_does() {
-    // P95
+async fn p95_an_agent_reports_what_it_did_and_nobody_else_does() {
     let world = World::strict().await;
     let (a, b) = (world.agent("a").await, world.agent("b").await);
     let path = format!("/workspaces/{}/activity", a.id);

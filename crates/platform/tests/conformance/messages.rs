@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use crate::world::{ADMIN, World, message};
 
 #[tokio::test]
-async fn a_message_for_an_agent_that_polls_is_in_its_log_when_the_sender_is_told_so() {
-    // P64, P86
+async fn p64_p86_a_message_for_an_agent_that_polls_is_in_its_log_when_the_sender_is_told_so() {
     let world = World::strict().await;
     let (a, b) = (world.agent("a").await, world.agent("b").await);
     let queued = json!({ "status": "queued", "delivery_mode": "poll", "method": "message/send" });
@@ -30,8 +29,7 @@ async fn a_message_for_an_agent_that_polls_is_in_its_log_when_the_sender_is_told
 }
 
 #[tokio::test]
-async fn a_message_without_any_identity_is_the_users() {
-    // P59
+async fn p59_a_message_without_any_identity_is_the_users() {
     let world = World::strict().await;
     let b = world.agent("b").await;
     world.send(&b, "hi").expect(200).await;
@@ -42,8 +40,7 @@ async fn a_message_without_any_identity_is_the_users() {
 }
 
 #[tokio::test]
-async fn a_caller_shows_his_own_token() {
-    // P56, P57
+async fn p56_p57_a_caller_shows_his_own_token() {
     let world = World::strict().await;
     let (a, b) = (world.agent("a").await, world.agent("b").await);
     let named = || world.send(&b, "hi").header("x-workspace-id", &a.id);
@@ -76,8 +73,7 @@ async fn strangers_do_not_reach_each_other() {
 }
 
 #[tokio::test]
-async fn a_spent_budget_stops_messages() {
-    // P69
+async fn p69_a_spent_budget_stops_messages() {
     let world = World::strict().await;
     let created = world.create(json!({ "name": "b", "external": true, "budget_limit": 100 })).await;
     let b = crate::world::Agent {

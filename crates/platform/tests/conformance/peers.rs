@@ -7,8 +7,7 @@ fn names(peers: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn peers_are_siblings_children_and_the_parent() {
-    // P50, P51
+async fn p50_p51_peers_are_siblings_children_and_the_parent() {
     let world = World::strict().await;
     let (a, b) = (world.agent("a").await, world.agent("b").await);
     let c = world.agent_below("c", json!(a.id)).await;
@@ -43,8 +42,7 @@ async fn peers_are_found_by_name_or_role_whatever_the_case_and_without_a_role() 
 }
 
 #[tokio::test]
-async fn discovery_is_for_those_who_may_talk() {
-    // P53
+async fn p53_discovery_is_for_those_who_may_talk() {
     let world = World::strict().await;
     let (a, b) = (world.agent("a").await, world.agent("b").await);
     let child_of_a = world.agent_below("child of a", json!(a.id)).await;

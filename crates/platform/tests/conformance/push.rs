@@ -14,8 +14,7 @@ use crate::agent::FakeAgent;
 use crate::world::{ADMIN, World, message};
 
 #[tokio::test]
-async fn a_pushed_message_is_answered_byte_for_byte_and_logged() {
-    // P55
+async fn p55_a_pushed_message_is_answered_byte_for_byte_and_logged() {
     let world = World::open().await;
     let mut fake = FakeAgent::pong().await;
     let (a, b) = (world.agent("a").await, world.pushed("b", &fake.url).await);
@@ -34,8 +33,7 @@ async fn a_pushed_message_is_answered_byte_for_byte_and_logged() {
 }
 
 #[tokio::test]
-async fn a_push_says_nothing_of_who_is_asking_and_goes_to_the_very_url() {
-    // P70
+async fn p70_a_push_says_nothing_of_who_is_asking_and_goes_to_the_very_url() {
     let world = World::open().await;
     let mut fake = FakeAgent::pong().await;
     let (a, b) = (world.agent("a").await, world.pushed("b", &fake.url).await);
@@ -52,8 +50,7 @@ async fn a_push_says_nothing_of_who_is_asking_and_goes_to_the_very_url() {
 }
 
 #[tokio::test]
-async fn what_is_missing_of_a_call_is_added_on_the_way() {
-    // P61
+async fn p61_what_is_missing_of_a_call_is_added_on_the_way() {
     let world = World::open().await;
     let mut fake = FakeAgent::pong().await;
     let b = world.pushed("b", &fake.url).await;
@@ -70,8 +67,7 @@ async fn what_is_missing_of_a_call_is_added_on_the_way() {
 }
 
 #[tokio::test]
-async fn an_agent_without_a_url_is_not_reached_and_nothing_is_logged() {
-    // P63
+async fn p63_an_agent_without_a_url_is_not_reached_and_nothing_is_logged() {
     let world = World::open().await;
     let created = world.create(json!({ "name": "b", "external": true, "delivery_mode": "push" })).await;
     let id = created["id"].as_str().unwrap();
@@ -81,8 +77,7 @@ async fn an_agent_without_a_url_is_not_reached_and_nothing_is_logged() {
 }
 
 #[tokio::test]
-async fn an_agent_that_is_not_there_is_said_to_be_unreachable() {
-    // P65
+async fn p65_an_agent_that_is_not_there_is_said_to_be_unreachable() {
     let world = World::open().await;
     let b = world.pushed("b", &FakeAgent::nobody().await).await;
     assert_eq!(world.send(&b, "hi").refused(502).await, "failed to reach workspace agent");
@@ -134,8 +129,7 @@ async fn an_answer_that_breaks_off_is_said_to_have_been_delivered() {
 }
 
 #[tokio::test]
-async fn a_busy_agent_with_sessions_of_its_own_is_not_queued_for() {
-    // P67
+async fn p67_a_busy_agent_with_sessions_of_its_own_is_not_queued_for() {
     let world = World::open().await;
     let fake = FakeAgent::hanging_up().await;
     let b = world.pushed("b", &fake.url).await;

@@ -4,14 +4,12 @@ use serde_json::{Value, json};
 use crate::world::{ADMIN, Agent, World};
 
 #[tokio::test]
-async fn health_is_ok() {
-    // P01
+async fn p01_health_is_ok() {
     assert_eq!(World::strict().await.get("/health").expect(200).await, json!({ "status": "ok" }));
 }
 
 #[tokio::test]
-async fn a_workspace_from_outside_waits_for_its_agent_and_is_given_a_token() {
-    // P02, P05
+async fn p02_p05_a_workspace_from_outside_waits_for_its_agent_and_is_given_a_token() {
     let world = World::strict().await;
     let created = world.create(json!({ "name": "a", "external": true, "runtime": "external" })).await;
     assert_eq!((&created["external"], &created["status"]), (&json!(true), &json!("awaiting_agent")));
@@ -36,8 +34,7 @@ async fn a_workspace_from_outside_waits_for_its_agent_and_is_given_a_token() {
 }
 
 #[tokio::test]
-async fn a_workspace_with_a_url_is_online_and_gets_its_token_from_the_first_register() {
-    // P03, P09
+async fn p03_p09_a_workspace_with_a_url_is_online_and_gets_its_token_from_the_first_register() {
     let world = World::strict().await;
     let created =
         world.create(json!({ "name": "a", "external": true, "url": "https://agent.example/x" })).await;
@@ -53,8 +50,7 @@ async fn a_workspace_with_a_url_is_online_and_gets_its_token_from_the_first_regi
 }
 
 #[tokio::test]
-async fn a_workspace_that_makes_no_sense_is_not_made() {
-    // P04
+async fn p04_a_workspace_that_makes_no_sense_is_not_made() {
     let world = World::open().await;
     for (body, error) in [
         (json!({ "name": "a{b" }), "invalid workspace fields"),
@@ -79,8 +75,7 @@ async fn a_workspace_that_makes_no_sense_is_not_made() {
 }
 
 #[tokio::test]
-async fn registering_needs_the_token_once_there_is_one() {
-    // P07, P08
+async fn p07_p08_registering_needs_the_token_once_there_is_one() {
     let world = World::strict().await;
     let agent = world.agent("a").await;
     let other = world.agent("b").await;
@@ -99,8 +94,7 @@ async fn registering_needs_the_token_once_there_is_one() {
 }
 
 #[tokio::test]
-async fn an_agent_that_polls_needs_no_url_and_is_given_the_inbound_secret() {
-    // P11
+async fn p11_an_agent_that_polls_needs_no_url_and_is_given_the_inbound_secret() {
     let world = World::strict().await;
     let agent = world.agent("a").await;
     let registered = world.register(&agent, json!({ "delivery_mode": "poll" })).expect(200).await;
@@ -117,8 +111,7 @@ async fn an_agent_that_polls_needs_no_url_and_is_given_the_inbound_secret() {
 }
 
 #[tokio::test]
-async fn a_registration_that_makes_no_sense_is_refused() {
-    // P12, P13, P16, P18
+async fn p12_p13_p16_p18_a_registration_that_makes_no_sense_is_refused() {
     let world = World::strict().await;
     let agent = world.agent("a").await;
     for (body, status) in [
@@ -142,8 +135,7 @@ async fn a_registration_that_makes_no_sense_is_refused() {
 }
 
 #[tokio::test]
-async fn a_hosted_platform_lets_private_addresses_register() {
-    // P17
+async fn p17_a_hosted_platform_lets_private_addresses_register() {
     let world = World::start(Config { saas: true, ..World::strictly() }).await;
     let agent = world.agent("a").await;
     for (url, status) in [("http://10.0.0.1:8000", 200), ("http://169.254.1.1:8000", 400)] {

@@ -4,8 +4,7 @@ use serde_json::json;
 use crate::world::{ADMIN, World};
 
 #[tokio::test]
-async fn a_workspace_sees_everybodys_secrets_overlaid_by_its_own() {
-    // P96
+async fn p96_a_workspace_sees_everybodys_secrets_overlaid_by_its_own() {
     let world = World::strict().await;
     let (a, b) = (world.agent("a").await, world.agent("b").await);
     let own = format!("/workspaces/{}/secrets", a.id);

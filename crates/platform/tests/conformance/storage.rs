@@ -26,6 +26,66 @@ async fn what_was_answered_is_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_database_of_the_platform_before_this_one_is_brought_forward_with_all_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("platform.db");
+    let config = Config { db: Some(path.clone()), ..World::strictly() };
+    let world = World::start(config.clone()).await;
+    let agent = world.agent("a").await;
+    world.send(&agent, "hi").expect(200).await;
+    world.platform.shutdown().await;
+    // What step 4 makes, taken back.
+    let old = rusqlite::Connection::open(&path).unwrap();
+    for table in [
+        "memory",
+        "recollection",
+        "checkpoint",
+        "approval",
+        "schedule_run",
+        "schedule",
+        "upload",
+        "org_token",
+    ] {
+        old.execute_batch(&format!("DROP TABLE {table}")).unwrap();
+    }
+    old.execute_batch("ALTER TABLE workspace DROP COLUMN model; PRAGMA user_version = 3").unwrap();
+    drop(old);
+
+    let world = World::start(config).await;
+    assert_eq!(world.log(&agent).await[0]["summary"], "hi");
+    let memory = format!("/workspaces/{}/memory", agent.id);
+    world.post(&memory, &json!({ "key": "k", "value": 1 })).token(&agent.token).expect(200).await;
+    world.agent("b").await;
+}
+
+#[tokio::test]
+async fn a_schedule_that_a_restart_cut_off_is_not_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("platform.db");
+    let config = Config { db: Some(path.clone()), ..World::strictly() };
+    let world = World::start(config.clone()).await;
+    let agent = world.agent("a").await;
+    let body = json!({ "cron_expr": "0 0 1 1 *", "prompt": "x" });
+    let schedules = format!("/workspaces/{}/schedules", agent.id);
+    let made = world.post(&schedules, &body).token(&agent.token).expect(201).await;
+    let id = made["id"].as_str().unwrap();
+    world.platform.shutdown().await;
+    // As a platform leaves it that is killed between the write and the message.
+    let begun =
+        "INSERT INTO schedule_run (schedule_id, status, started_at) VALUES (?, 'running', 1777289775000000)";
+    rusqlite::Connection::open(&path).unwrap().execute(begun, [id]).unwrap();
+
+    let world = World::start(config).await;
+    world.platform.sweep().await.unwrap();
+    let runs = world.get(&format!("{schedules}/{id}/history")).token(&agent.token).expect(200).await;
+    assert_eq!(
+        (&runs[0]["status"], &runs[0]["error_detail"]),
+        (&json!("error"), &json!("the platform was restarted"))
+    );
+    assert_eq!(world.log(&agent).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_database_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes.txt");

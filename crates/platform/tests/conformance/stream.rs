@@ -36,6 +36,36 @@ async fn a_stream_tells_a_workspace_what_happens_to_it_and_never_what_was_said()
 }
 
 #[tokio::test]
+async fn whatever_is_to_be_fetched_is_there_when_the_stream_tells_of_it() {
+    // A host that is woken looks once: what is not there then waits for its next poll.
+    let world = World::strict().await;
+    let a = world.agent("a").await;
+    let path = |rest: &str| format!("/workspaces/{}/{rest}", a.id);
+    let schedule = json!({ "cron_expr": "0 0 1 1 *", "prompt": "look around" });
+    let schedule = world.post(&path("schedules"), &schedule).token(&a.token).expect(201).await;
+    let run = path(&format!("schedules/{}/run", schedule["id"].as_str().unwrap()));
+    let form = "--e\r\nContent-Disposition: form-data; name=\"files\"; filename=\"f\"\r\n\r\nx\r\n--e--\r\n";
+    let upload = world.call(reqwest::Method::POST, &path("chat/uploads"));
+    let mut stream = world.get(&path("events/stream")).token(&a.token).open().await;
+    frames(&mut stream, 1).await;
+    for (call, method) in [
+        (world.send(&a, "hi"), "message/send"),
+        (upload.header("content-type", "multipart/form-data; boundary=e").body(form), "chat_upload_receive"),
+        (world.post(&run, &json!({})), "message/send"),
+    ] {
+        call.token(ADMIN).expect(200).await;
+        let told = frames(&mut stream, 1).await;
+        let event: Value = serde_json::from_str(told[0].strip_prefix("data: ").unwrap()).unwrap();
+        assert_eq!(
+            (&event["type"], &event["data"]["activity_type"]),
+            (&json!("ACTIVITY_LOGGED"), &json!("a2a_receive"))
+        );
+        let rows = world.get(&path("activity?type=a2a_receive&limit=1")).token(&a.token).expect(200).await;
+        assert_eq!((&rows[0]["id"], &rows[0]["method"]), (&event["data"]["id"], &json!(method)));
+    }
+}
+
+#[tokio::test]
 async fn a_platform_with_an_open_stream_still_stops() {
     let world = World::open().await;
     let a = world.agent("a").await;

@@ -4,8 +4,7 @@ use serde_json::json;
 use crate::world::{ADMIN, World};
 
 #[tokio::test]
-async fn a_token_is_minted_listed_and_revoked() {
-    // P22
+async fn p22_a_token_is_minted_listed_and_revoked() {
     let world = World::strict().await;
     let a = world.agent("a").await;
     let path = format!("/workspaces/{}/tokens", a.id);
@@ -53,8 +52,7 @@ async fn a_workspace_has_fifty_tokens_at_most() {
 }
 
 #[tokio::test]
-async fn rotating_cuts_off_every_other_holder() {
-    // P24
+async fn p24_rotating_cuts_off_every_other_holder() {
     let world = World::strict().await;
     let a = world.agent("a").await;
     let external = format!("/workspaces/{}/external", a.id);
@@ -73,8 +71,7 @@ async fn rotating_cuts_off_every_other_holder() {
 }
 
 #[tokio::test]
-async fn test_tokens_are_for_development() {
-    // P25
+async fn p25_test_tokens_are_for_development() {
     let world = World::open().await;
     let a = world.agent("a").await;
     let given = world.get(&format!("/admin/workspaces/{}/test-token", a.id)).expect(200).await;
@@ -95,4 +92,50 @@ async fn test_tokens_are_for_development() {
     let guarded = World::start(Config { environment: Environment::Development, ..World::strictly() }).await;
     let a = guarded.agent("a").await;
     guarded.get(&path(&a.id)).refused(401).await;
+}
+
+#[tokio::test]
+async fn a_token_of_the_organisation_is_an_operators_and_no_workspaces() {
+    let world = World::strict().await;
+    let (a, b) = (world.agent("a").await, world.agent("b").await);
+    let made = world.post("/org/tokens", &json!({ "name": "ci" })).token(ADMIN).expect(201).await;
+    let token = made["auth_token"].as_str().unwrap();
+    assert_eq!((&made["name"], &made["prefix"]), (&json!("ci"), &json!(token[..8])));
+    let path = |rest: &str| format!("/workspaces/{}/{rest}", a.id);
+    world.get(&path("activity")).token(token).expect(200).await;
+    world.get("/workspaces").token(token).expect(200).await;
+    // A message with it alone is the user's.
+    world.send(&b, "hi").token(token).expect(200).await;
+    assert_eq!(world.log(&b).await[0]["source_id"], serde_json::Value::Null);
+    let beat = json!({ "workspace_id": a.id });
+    for (call, error) in [
+        (world.get(&path("state")), "invalid workspace auth token"),
+        (world.get(&path("secrets/values")), "invalid workspace auth token"),
+        (world.get(&format!("/registry/{}/peers", a.id)), "invalid workspace auth token"),
+        (world.post("/registry/heartbeat", &beat), "invalid workspace auth token"),
+        (world.send(&b, "hi").header("x-workspace-id", &a.id), "invalid caller auth token"),
+    ] {
+        assert_eq!(call.token(token).refused(401).await, error);
+    }
+    let listed = world.get("/org/tokens").token(ADMIN).send().await.body;
+    assert!(listed.contains(&token[..8]) && !listed.contains(token), "{listed}");
+    let one = format!("/org/tokens/{}", made["id"].as_str().unwrap());
+    world.delete(&one).token(token).expect(200).await;
+    world.delete(&one).token(ADMIN).refused(404).await;
+    assert_eq!(world.get("/workspaces").token(token).refused(401).await, "invalid admin auth token");
+    assert_eq!(world.get(&path("activity")).token(token).refused(401).await, "invalid workspace auth token");
+}
+
+#[tokio::test]
+async fn an_organisation_makes_ten_tokens_an_hour_at_most() {
+    let world = World::strict().await;
+    let mint = || world.call(reqwest::Method::POST, "/org/tokens").token(ADMIN);
+    for _ in 0..10 {
+        mint().expect(201).await;
+    }
+    world.hand.advance(std::time::Duration::from_secs(3000));
+    let refused = mint().send().await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, Some("600")));
+    world.hand.advance(std::time::Duration::from_secs(600));
+    mint().expect(201).await;
 }
