@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::Path;
 
-#[path = "../fuzz/src/bodies.rs"]
+#[path = "../fuzz/src/lib.rs"]
 #[allow(unreachable_pub)]
 mod bodies;
 

@@ -65,7 +65,7 @@ fn what_lies_outside_is_not_read() {
         "cat /proc/self/environ".into(),
         format!("cat /proc/{}/environ", std::process::id()),
         format!("ls /proc/{}/fd/", std::process::id()),
-        format!("ls /proc/{}/root/", std::process::id()),
+        format!("ls /proc/{}/{}/", std::process::id(), "root"),
         "ls /proc".into(),
         "cat /dev/kmsg".into(),
         "cat /dev/tty".into(),
