@@ -18,11 +18,13 @@ pub(crate) fn of(refusal: Refusal, effect: &Effect<'_>, grants: &Grants) -> Vec<
     let limits = &grants.limits;
     let one = |grant: Option<Grant>| grant.into_iter().collect();
     match refusal {
-        Refusal::NotStarted | Refusal::Socket => Vec::new(),
+        Refusal::NotStarted | Refusal::Socket | Refusal::File => Vec::new(),
         Refusal::Peer => {
             let peer = match effect {
                 // Whoever asks for a peer of this name gets no grant for all of them.
-                Effect::CallPeer { id, name, .. } => {
+                Effect::CallPeer { id, name, .. }
+                | Effect::Discover { id, name }
+                | Effect::Delegate { id, name, .. } => {
                     [*name, Some(*id)].into_iter().flatten().find(|it| *it != "*")
                 }
                 _ => Some("*"),
@@ -58,6 +60,10 @@ pub(crate) fn of(refusal: Refusal, effect: &Effect<'_>, grants: &Grants) -> Vec<
             };
             one(plugin.map(Grant::Plugin))
         }
+        Refusal::Memory => match *effect {
+            Effect::ReadMemory { scope } | Effect::WriteMemory { scope, .. } => vec![Grant::Memory(scope)],
+            _ => Vec::new(),
+        },
         Refusal::Storage => {
             let Effect::Store { bytes, used } = *effect else { return Vec::new() };
             one(at_least(used.saturating_add(bytes)).map(Grant::Storage))
@@ -137,7 +143,9 @@ pub(crate) fn sentence(refusal: Refusal, effect: &Effect<'_>, grants: &Grants) -
     match refusal {
         Refusal::NotStarted => "not possible before the agent has started".to_owned(),
         Refusal::Peer => match effect {
-            Effect::CallPeer { .. } => format!("this agent may not call {target}"),
+            Effect::CallPeer { .. } | Effect::Discover { .. } | Effect::Delegate { .. } => {
+                format!("this agent may not call {target}")
+            }
             _ => "this agent may not see any peer".to_owned(),
         },
         Refusal::Size => {
@@ -195,6 +203,14 @@ pub(crate) fn sentence(refusal: Refusal, effect: &Effect<'_>, grants: &Grants) -
             Effect::RemovePlugin { .. } => format!("this agent may not remove the plugin {target}"),
             _ => format!("this agent may not install the plugin {target}"),
         },
+        Refusal::Memory => {
+            let verb = if matches!(effect, Effect::WriteMemory { .. }) { "write" } else { "read" };
+            format!("this agent may not {verb} {target} memory")
+        }
+        Refusal::File => {
+            let (bytes, most) = (effect.bytes(), Limits::MOST_FILE_BYTES);
+            format!("a file of {bytes} bytes is larger than the {most} that the platform takes")
+        }
         Refusal::Storage => {
             let Effect::Store { bytes, used } = *effect else { return target.into_owned() };
             match grants.storage_bytes {

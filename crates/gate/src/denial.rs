@@ -55,6 +55,10 @@ pub enum Rule {
     StorageQuota,
     /// A plugin must be granted, with its source.
     Plugin,
+    /// Memory on the platform must be granted, as far as it reaches.
+    Memory,
+    /// A file may have so many bytes.
+    FileSize,
     /// No sockets.
     Socket,
     /// What a [`Policy`](crate::Policy) refuses.
@@ -77,6 +81,8 @@ impl Rule {
             Rule::RequestRate { .. } => "request-rate",
             Rule::StorageQuota => "storage-quota",
             Rule::Plugin => "plugin",
+            Rule::Memory => "memory",
+            Rule::FileSize => "file-size",
             Rule::Socket => "socket",
             Rule::Policy => "policy",
         }

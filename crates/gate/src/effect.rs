@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::address::Reach;
+use crate::memory_scope::MemoryScope;
 use crate::secret::SecretUse;
 use crate::target::Target;
 
@@ -44,6 +45,69 @@ pub enum Effect<'a> {
         /// Bytes of the text.
         bytes: usize,
     },
+    /// Announces the agent again.
+    Register {
+        /// Bytes of its card.
+        bytes: usize,
+    },
+    /// Sends a heartbeat at once.
+    Heartbeat,
+    /// Asks where the workspace stands.
+    State,
+    /// Uploads a file for the user.
+    Attach {
+        /// Its bytes.
+        bytes: usize,
+    },
+    /// Fetches a file that came with a message.
+    OpenFile {
+        /// Where it is.
+        uri: &'a str,
+    },
+    /// Reads what was said.
+    History,
+    /// Tells the sender of a message how it goes.
+    Progress {
+        /// Bytes of what is told.
+        bytes: usize,
+    },
+    /// Asks where a peer is.
+    Discover {
+        /// The peer's workspace id.
+        id: &'a str,
+        /// Its name, where it is known.
+        name: Option<&'a str>,
+    },
+    /// Gives a task to another workspace.
+    Delegate {
+        /// The peer's workspace id.
+        id: &'a str,
+        /// Its name, where it is known.
+        name: Option<&'a str>,
+        /// Bytes of the task.
+        bytes: usize,
+    },
+    /// Asks how its own delegations stand.
+    Delegations,
+    /// Reads what the platform keeps for it.
+    ReadMemory {
+        /// Whose memory.
+        scope: MemoryScope,
+    },
+    /// Has the platform keep something, or drop it.
+    WriteMemory {
+        /// Whose memory.
+        scope: MemoryScope,
+        /// Bytes of what is kept.
+        bytes: usize,
+    },
+    /// Asks a person for leave.
+    AskApproval {
+        /// Bytes of the question.
+        bytes: usize,
+    },
+    /// Asks what was decided.
+    ReadApprovals,
     /// Sends an HTTP request. On which terms it may be sent is in the [`Terms`](crate::Terms) of the permit.
     Fetch {
         /// What it is for.
@@ -102,6 +166,20 @@ impl Effect<'_> {
             Effect::ListPeers => Kind::ListPeers,
             Effect::CallPeer { .. } => Kind::CallPeer,
             Effect::SetTask { .. } => Kind::SetTask,
+            Effect::Register { .. } => Kind::Register,
+            Effect::Heartbeat => Kind::Heartbeat,
+            Effect::State => Kind::State,
+            Effect::Attach { .. } => Kind::Attach,
+            Effect::OpenFile { .. } => Kind::OpenFile,
+            Effect::History => Kind::History,
+            Effect::Progress { .. } => Kind::Progress,
+            Effect::Discover { .. } => Kind::Discover,
+            Effect::Delegate { .. } => Kind::Delegate,
+            Effect::Delegations => Kind::Delegations,
+            Effect::ReadMemory { .. } => Kind::ReadMemory,
+            Effect::WriteMemory { .. } => Kind::WriteMemory,
+            Effect::AskApproval { .. } => Kind::AskApproval,
+            Effect::ReadApprovals => Kind::ReadApprovals,
             Effect::Fetch { .. } => Kind::Fetch,
             Effect::Connect { .. } => Kind::Connect,
             Effect::RevealSecret { .. } => Kind::RevealSecret,
@@ -119,8 +197,22 @@ impl Effect<'_> {
             | Effect::Notify { bytes }
             | Effect::CallPeer { bytes, .. }
             | Effect::SetTask { bytes }
+            | Effect::Register { bytes }
+            | Effect::Attach { bytes }
+            | Effect::Progress { bytes }
+            | Effect::Delegate { bytes, .. }
+            | Effect::WriteMemory { bytes, .. }
+            | Effect::AskApproval { bytes }
             | Effect::Fetch { bytes, .. } => bytes,
             Effect::ListPeers
+            | Effect::Heartbeat
+            | Effect::State
+            | Effect::OpenFile { .. }
+            | Effect::History
+            | Effect::Discover { .. }
+            | Effect::Delegations
+            | Effect::ReadMemory { .. }
+            | Effect::ReadApprovals
             | Effect::Connect { .. }
             | Effect::RevealSecret { .. }
             | Effect::Store { .. }
@@ -133,10 +225,18 @@ impl Effect<'_> {
     /// Whom or what it touches, for receipts and denials. Of a URL without the values of its query.
     pub fn target(&self) -> Cow<'_, str> {
         match self {
-            Effect::Answer { .. } => "sender".into(),
-            Effect::Notify { .. } | Effect::SetTask { .. } => "user".into(),
-            Effect::ListPeers => "peers".into(),
-            Effect::CallPeer { id, name, .. } => name.unwrap_or(id).into(),
+            Effect::Answer { .. } | Effect::Progress { .. } => "sender".into(),
+            Effect::Notify { .. } | Effect::SetTask { .. } | Effect::Attach { .. } => "user".into(),
+            Effect::AskApproval { .. } | Effect::ReadApprovals => "approvals".into(),
+            Effect::Register { .. } | Effect::Heartbeat | Effect::State | Effect::History => {
+                "workspace".into()
+            }
+            Effect::OpenFile { uri } => (*uri).into(),
+            Effect::ListPeers | Effect::Delegations => "peers".into(),
+            Effect::CallPeer { id, name, .. }
+            | Effect::Discover { id, name }
+            | Effect::Delegate { id, name, .. } => name.unwrap_or(id).into(),
+            Effect::ReadMemory { scope } | Effect::WriteMemory { scope, .. } => scope.as_str().into(),
             Effect::Fetch { target, .. } => target.to_string().into(),
             Effect::Connect { target, address, .. } => format!("{address} for {}", target.host()).into(),
             Effect::RevealSecret { name } | Effect::RemovePlugin { name } => (*name).into(),
@@ -160,6 +260,34 @@ pub enum Kind {
     CallPeer,
     /// [`Effect::SetTask`].
     SetTask,
+    /// [`Effect::Register`].
+    Register,
+    /// [`Effect::Heartbeat`].
+    Heartbeat,
+    /// [`Effect::State`].
+    State,
+    /// [`Effect::Attach`].
+    Attach,
+    /// [`Effect::OpenFile`].
+    OpenFile,
+    /// [`Effect::History`].
+    History,
+    /// [`Effect::Progress`].
+    Progress,
+    /// [`Effect::Discover`].
+    Discover,
+    /// [`Effect::Delegate`].
+    Delegate,
+    /// [`Effect::Delegations`].
+    Delegations,
+    /// [`Effect::ReadMemory`].
+    ReadMemory,
+    /// [`Effect::WriteMemory`].
+    WriteMemory,
+    /// [`Effect::AskApproval`].
+    AskApproval,
+    /// [`Effect::ReadApprovals`].
+    ReadApprovals,
     /// [`Effect::Fetch`].
     Fetch,
     /// [`Effect::Connect`].
@@ -178,12 +306,26 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order of their declaration.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 26] = [
         Kind::Answer,
         Kind::Notify,
         Kind::ListPeers,
         Kind::CallPeer,
         Kind::SetTask,
+        Kind::Register,
+        Kind::Heartbeat,
+        Kind::State,
+        Kind::Attach,
+        Kind::OpenFile,
+        Kind::History,
+        Kind::Progress,
+        Kind::Discover,
+        Kind::Delegate,
+        Kind::Delegations,
+        Kind::ReadMemory,
+        Kind::WriteMemory,
+        Kind::AskApproval,
+        Kind::ReadApprovals,
         Kind::Fetch,
         Kind::Connect,
         Kind::RevealSecret,
@@ -201,6 +343,20 @@ impl Kind {
             Kind::ListPeers => "peers.list",
             Kind::CallPeer => "peers.call",
             Kind::SetTask => "workspace.set-task",
+            Kind::Register => "workspace.register",
+            Kind::Heartbeat => "workspace.heartbeat",
+            Kind::State => "workspace.state",
+            Kind::Attach => "messages.attach",
+            Kind::OpenFile => "messages.open",
+            Kind::History => "messages.history",
+            Kind::Progress => "messages.progress",
+            Kind::Discover => "peers.discover",
+            Kind::Delegate => "peers.delegate",
+            Kind::Delegations => "peers.delegation",
+            Kind::ReadMemory => "memory.read",
+            Kind::WriteMemory => "memory.write",
+            Kind::AskApproval => "approvals.ask",
+            Kind::ReadApprovals => "approvals.read",
             Kind::Fetch => "http.fetch",
             Kind::Connect => "http.connect",
             Kind::RevealSecret => "secrets.reveal",

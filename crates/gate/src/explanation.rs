@@ -26,11 +26,27 @@ impl Explanation {
 pub(crate) fn resting_on(effect: &Effect<'_>, grants: &Grants, terms: &Terms) -> Vec<Grant> {
     let peer = |id: &str, name: Option<&str>| grants.peers.iter().find(|grant| grant.matches(id, name));
     match *effect {
-        Effect::Answer { .. } | Effect::Notify { .. } | Effect::SetTask { .. } | Effect::Socket { .. } => {
-            Vec::new()
+        Effect::Answer { .. }
+        | Effect::Notify { .. }
+        | Effect::SetTask { .. }
+        | Effect::Register { .. }
+        | Effect::Heartbeat
+        | Effect::State
+        | Effect::Attach { .. }
+        | Effect::OpenFile { .. }
+        | Effect::History
+        | Effect::Progress { .. }
+        | Effect::Delegations
+        | Effect::AskApproval { .. }
+        | Effect::ReadApprovals
+        | Effect::Socket { .. } => Vec::new(),
+        Effect::ReadMemory { .. } | Effect::WriteMemory { .. } => {
+            grants.memory.map(Grant::Memory).into_iter().collect()
         }
         Effect::ListPeers => grants.peers.iter().cloned().map(Grant::Peer).collect(),
-        Effect::CallPeer { id, name, .. } => peer(id, name).cloned().map(Grant::Peer).into_iter().collect(),
+        Effect::CallPeer { id, name, .. }
+        | Effect::Discover { id, name }
+        | Effect::Delegate { id, name, .. } => peer(id, name).cloned().map(Grant::Peer).into_iter().collect(),
         Effect::Fetch { target, secrets, .. } => {
             let rule = terms.rule.and_then(|index| grants.net.get(index)).cloned().map(Grant::Net);
             let of = |wanted| SecretGrant::find(&grants.secrets, wanted, target).cloned().map(Grant::Secret);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::byte_size::ByteSize;
 use crate::denial::quoted;
 use crate::limits::Limits;
+use crate::memory_scope::MemoryScope;
 use crate::net_rule::NetRule;
 use crate::peer_grant::PeerGrant;
 use crate::plugin_grant::PluginGrant;
@@ -29,6 +30,8 @@ pub struct Grants {
     pub storage_bytes: Option<ByteSize>,
     /// The plugins it may install and remove (`--allow-plugin`).
     pub plugins: Vec<PluginGrant>,
+    /// What it may read and write of what the platform keeps (`--allow-memory`); nothing where nothing is said.
+    pub memory: Option<MemoryScope>,
     /// How much and how often.
     pub limits: Limits,
 }
@@ -48,6 +51,7 @@ impl Grants {
             Grant::Secret(secret) => self.secrets.push(secret),
             Grant::Reveal(name) => self.reveal.push(name),
             Grant::Plugin(plugin) => self.plugins.push(plugin),
+            Grant::Memory(scope) => self.memory = self.memory.max(Some(scope)),
             Grant::Storage(size) => self.storage_bytes = self.storage_bytes.max(Some(size)),
             Grant::MessageBytes(bytes) => limits.message_bytes = limits.message_bytes.max(bytes),
             Grant::MessagesPerMinute(count) => {
@@ -75,6 +79,8 @@ pub enum Grant {
     Reveal(SecretName),
     /// To install and remove a plugin.
     Plugin(PluginGrant),
+    /// To use memory of the platform.
+    Memory(MemoryScope),
     /// To keep so much.
     Storage(ByteSize),
     /// Bytes of one message.
@@ -94,6 +100,7 @@ impl Grant {
             Grant::Secret(_) => "allow-secret",
             Grant::Reveal(_) => "allow-reveal",
             Grant::Plugin(_) => "allow-plugin",
+            Grant::Memory(_) => "allow-memory",
             Grant::Storage(_) => "allow-storage",
             Grant::MessageBytes(_) => "max-message-bytes",
             Grant::MessagesPerMinute(_) => "max-messages-per-minute",
@@ -109,6 +116,7 @@ impl Grant {
             Grant::Secret(secret) => secret.to_string(),
             Grant::Reveal(name) => name.to_string(),
             Grant::Plugin(plugin) => plugin.to_string(),
+            Grant::Memory(scope) => scope.to_string(),
             Grant::Storage(size) => size.to_string(),
             Grant::MessageBytes(bytes) => bytes.to_string(),
             Grant::MessagesPerMinute(count) | Grant::RequestsPerMinute(count) => count.to_string(),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::denial::Rule;
 use crate::effect::{Effect, Kind};
 use crate::grants::Grants;
+use crate::limits::Limits;
 use crate::meter::Meter;
 use crate::secret::SecretUse;
 use crate::secret_grant::{SecretGrant, Withheld};
@@ -40,6 +41,8 @@ pub(crate) enum Refusal {
     Reveal,
     Storage,
     Plugin,
+    Memory,
+    File,
     Socket,
 }
 
@@ -60,6 +63,8 @@ impl Refusal {
             Refusal::Reveal => Rule::Reveal,
             Refusal::Storage => Rule::StorageQuota,
             Refusal::Plugin => Rule::Plugin,
+            Refusal::Memory => Rule::Memory,
+            Refusal::File => Rule::FileSize,
             Refusal::Socket => Rule::Socket,
         }
     }
@@ -124,9 +129,29 @@ impl Judge<'_> {
         let refuse = |granted: bool, refusal| if granted { Ok(()) } else { Err(refusal) };
         match *effect {
             // Whoever wrote, and the workspace's own user: an agent that may not speak to them is no use to anybody.
-            Effect::Answer { .. } | Effect::Notify { .. } | Effect::SetTask { .. } => {}
+            Effect::Answer { .. }
+            | Effect::Notify { .. }
+            | Effect::SetTask { .. }
+            | Effect::Progress { .. }
+            | Effect::OpenFile { .. }
+            | Effect::History
+            | Effect::AskApproval { .. }
+            | Effect::ReadApprovals => {}
+            Effect::Attach { bytes } => {
+                refuse(bytes <= Limits::MOST_FILE_BYTES, Refusal::File)?;
+                // Not the size of a message.
+                self.meter(effect.kind(), meters, spend)?;
+                return Ok(Terms { revision: self.revision, ..Terms::default() });
+            }
+            // The workspace itself, which the agent is.
+            Effect::Register { .. } | Effect::Heartbeat | Effect::State | Effect::Delegations => {}
+            Effect::ReadMemory { scope } | Effect::WriteMemory { scope, .. } => {
+                refuse(grants.memory.is_some_and(|granted| scope <= granted), Refusal::Memory)?;
+            }
             Effect::ListPeers => refuse(!grants.peers.is_empty(), Refusal::Peer)?,
-            Effect::CallPeer { id, name, .. } => refuse(grants.allow_peer(id, name), Refusal::Peer)?,
+            Effect::CallPeer { id, name, .. }
+            | Effect::Discover { id, name }
+            | Effect::Delegate { id, name, .. } => refuse(grants.allow_peer(id, name), Refusal::Peer)?,
             Effect::Fetch { target, bytes, secrets } => {
                 return self.decide_fetch(target, bytes, secrets, meters, spend);
             }

@@ -44,17 +44,30 @@ impl Limits {
     /// Bytes of one message beyond which no grant helps: the platform cuts a request at 1 MiB.
     pub const MOST_MESSAGE_BYTES: usize = 1024 * 1024;
 
+    /// Bytes of one file beyond which no grant helps: the platform takes no larger one.
+    pub const MOST_FILE_BYTES: usize = 25 * 1024 * 1024;
+
     /// How often a minute an effect of this kind may happen, if that is bounded.
     pub(crate) fn per_minute(&self, kind: Kind) -> Option<u32> {
         match kind {
             Kind::Notify | Kind::CallPeer | Kind::ListPeers => Some(self.messages_per_minute),
             // Requests of the platform, too, and much work.
             Kind::InstallPlugin | Kind::RemovePlugin => Some(self.messages_per_minute),
+            Kind::Register
+            | Kind::Heartbeat
+            | Kind::State
+            | Kind::Attach
+            | Kind::OpenFile
+            | Kind::History => Some(self.messages_per_minute),
+            Kind::Discover | Kind::Delegate | Kind::Delegations => Some(self.messages_per_minute),
+            Kind::ReadMemory | Kind::WriteMemory | Kind::AskApproval | Kind::ReadApprovals => {
+                Some(self.messages_per_minute)
+            }
             Kind::Fetch => Some(self.requests_per_minute),
             // As often as there are messages to answer.
             Kind::Answer => None,
-            // Stays within the host until the next heartbeat carries it.
-            Kind::SetTask => None,
+            // Stay within the host until the next heartbeat, or the answer, carries them.
+            Kind::SetTask | Kind::Progress => None,
             // As often as there are requests.
             Kind::Connect => None,
             // Stay on this machine.

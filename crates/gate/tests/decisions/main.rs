@@ -8,3 +8,4 @@ mod rates;
 mod table;
 mod wants;
 mod words;
+mod workspace;

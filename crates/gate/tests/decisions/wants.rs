@@ -9,16 +9,29 @@ use molecule_gate::{Act, Effect, Gate, Grant, Grants, Reach, SecretPlace, Secret
 /// Something an agent may want, that a test can keep.
 #[derive(Debug, Clone)]
 pub(crate) enum Want {
-    Fetch { target: Target, bytes: usize, secrets: Vec<SecretUse> },
-    Connect { target: Target, address: IpAddr, reach: Reach },
+    Fetch {
+        target: Target,
+        bytes: usize,
+        secrets: Vec<SecretUse>,
+    },
+    Connect {
+        target: Target,
+        address: IpAddr,
+        reach: Reach,
+    },
     Reveal(String),
     Install(String, String),
     Remove(String),
-    Store { bytes: u64, used: u64 },
+    Store {
+        bytes: u64,
+        used: u64,
+    },
     Socket,
     Notify(usize),
     List,
     Call(String),
+    /// One that holds nothing of the test's.
+    Plain(Effect<'static>),
 }
 
 impl Act for Want {
@@ -34,6 +47,7 @@ impl Act for Want {
             Want::Notify(bytes) => Effect::Notify { bytes: *bytes },
             Want::List => Effect::ListPeers,
             Want::Call(id) => Effect::CallPeer { id, name: None, bytes: 3 },
+            Want::Plain(effect) => *effect,
         }
     }
 }
@@ -101,6 +115,7 @@ pub(crate) fn paste(grants: &mut Grants, line: &str) {
             "--allow-secret" => Grant::Secret(value.parse().unwrap()),
             "--allow-reveal" => Grant::Reveal(value.parse().unwrap()),
             "--allow-plugin" => Grant::Plugin(value.parse().unwrap()),
+            "--allow-memory" => Grant::Memory(value.parse().unwrap()),
             "--allow-storage" => Grant::Storage(value.parse().unwrap()),
             // Of a limit the last one counts on a command line, be it lower than the usual one.
             "--max-message-bytes" => {
