@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 use wasmtime::AsContextMut;
@@ -19,6 +19,8 @@ use crate::plugins::{self, Opened};
 use crate::stdio::LogStream;
 use crate::storage::{self, Storage};
 use crate::wasi::{Outgoing, identity};
+use crate::wit::messages::Update;
+use crate::wit::{Error, bytes_of_update};
 
 /// Bytes of randomness that a guest may ask for at once.
 const MAX_RANDOM: u64 = 64 * 1024;
@@ -43,11 +45,51 @@ pub struct Call {
     pub canceled: CancellationToken,
     /// The plugins that it has opened.
     pub(crate) plugins: Opened,
+    /// How it goes, as the agent has told it.
+    told: Mutex<Told>,
 }
+
+#[derive(Debug, Default)]
+struct Told {
+    updates: Vec<Update>,
+    bytes: usize,
+}
+
+/// Updates of one call, and the bytes of all of them, that are kept for its answer.
+const MAX_UPDATES: usize = 1_000;
+const MAX_TOLD: usize = 1024 * 1024;
 
 impl Call {
     pub(crate) fn new(callback: &'static str, message: Option<String>) -> Arc<Self> {
-        Arc::new(Self { callback, message, canceled: CancellationToken::new(), plugins: Opened::default() })
+        Arc::new(Self {
+            callback,
+            message,
+            canceled: CancellationToken::new(),
+            plugins: Opened::default(),
+            told: Mutex::default(),
+        })
+    }
+
+    /// Keeps what was told of how it goes.
+    pub(crate) fn tell(&self, update: Update) -> Result<(), Error> {
+        if self.message.is_none() {
+            return Err(Error::Invalid("there is no message in hand whose sender could be told".to_owned()));
+        }
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = told.bytes + bytes_of_update(&update);
+        if told.updates.len() >= MAX_UPDATES || bytes > MAX_TOLD {
+            return Err(Error::TooLarge(format!(
+                "of one message {MAX_UPDATES} updates of {MAX_TOLD} bytes in all can be told"
+            )));
+        }
+        told.bytes = bytes;
+        told.updates.push(update);
+        Ok(())
+    }
+
+    /// Takes out what was told.
+    pub(crate) fn told(&self) -> Vec<Update> {
+        std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner)).updates
     }
 }
 

@@ -1,9 +1,14 @@
 //! The imports of an agent: find out whose call it is, pass the gate, hand it to the services.
 
+mod approvals;
 mod http;
+mod memory;
+mod messages;
+mod peers;
 mod plugins;
 mod secrets;
 mod storage;
+mod workspace;
 
 #[expect(unreachable_pub, reason = "the generated bindings name the resources in public")]
 pub use http::{Body, PipeEnd, PipeWriter};
@@ -12,40 +17,35 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use molecule_gate::{Act, Denial, Grant, Grants, Permit, Rule};
+use molecule_gate::{Act, Denial, Grant, Permit, Rule};
 use wasmtime::component::{Access, Accessor, HasSelf, Linker};
 
 use crate::agent::{Agent, Line, LineSource};
 use crate::appeal;
 use crate::bindings::molecule::agent as contract;
-use crate::bindings::molecule::agent::{log, messages, peers, time, types, workspace};
+use crate::bindings::molecule::agent::{log, time, types};
 use crate::guest::{Call, Guest, MAX_WAITING, caller};
-use crate::services::{CallPeer, ListPeers, Notify, SetTask};
 use crate::wasi;
-use crate::wit::{self, Backoff, CallOptions, Content, Error, Identity, Level, Peer, PeerRef, Reply, Sent};
-
-/// How long `peers.call` waits where the agent does not say.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+use crate::wit::{self, Backoff, Error, Level, Sent};
 
 /// Links everything that an agent may import: WASI 0.2 and `molecule:agent`.
 pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasi::link(linker)?;
     types::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
-    workspace::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
-    messages::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
-    peers::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    contract::workspace::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    contract::messages::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    contract::peers::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     contract::http::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     contract::secrets::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     contract::storage::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     contract::plugins::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    contract::memory::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    contract::approvals::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     log::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     time::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
 }
 
 impl types::Host for Guest {}
-impl workspace::Host for Guest {}
-impl messages::Host for Guest {}
-impl peers::Host for Guest {}
 impl log::Host for Guest {}
 impl time::Host for Guest {}
 
@@ -111,10 +111,29 @@ impl Import {
     }
 }
 
+/// An import that waits: passes the gate with an act, and has it done.
+async fn act<A, T, F>(
+    accessor: &Accessor<Guest, HasSelf<Guest>>,
+    act: A,
+    done: impl FnOnce(Arc<Agent>, Arc<Call>, Permit<A>) -> F,
+) -> wasmtime::Result<Result<T, Error>>
+where
+    A: Act,
+    F: Future<Output = Result<T, Error>>,
+{
+    let import = Import::enter_async(accessor)?;
+    Ok(import
+        .unless_canceled(async {
+            let permit = import.pass_or_appeal(act).await?;
+            done(import.agent.clone(), import.call.clone(), permit).await
+        })
+        .await)
+}
+
 /// The gate's denial, in the words of the contract.
 pub(crate) fn denied(denial: Denial) -> Error {
     match denial.rule {
-        Rule::Size | Rule::RequestSize => Error::TooLarge(denial.to_string()),
+        Rule::Size | Rule::FileSize | Rule::RequestSize => Error::TooLarge(denial.to_string()),
         Rule::Rate { retry_after } | Rule::RequestRate { retry_after } => Error::RateLimited(Backoff {
             message: denial.to_string(),
             retry_after_ms: u32::try_from(retry_after.as_millis()).ok(),
@@ -127,91 +146,13 @@ pub(crate) fn denied(denial: Denial) -> Error {
         | Rule::Reveal
         | Rule::StorageQuota
         | Rule::Plugin
+        | Rule::Memory
         | Rule::Socket
         | Rule::Policy => Error::Denied(wit::Denial {
             rule: denial.rule.name().to_owned(),
             message: denial.message,
             grant: denial.grant,
         }),
-    }
-}
-
-impl workspace::HostWithStore<Guest> for HasSelf<Guest> {
-    fn me(host: Access<'_, Guest, Self>) -> wasmtime::Result<Identity> {
-        Ok(Import::enter(host)?.agent.identity.clone())
-    }
-
-    fn config(host: Access<'_, Guest, Self>, key: String) -> wasmtime::Result<Option<String>> {
-        let import = Import::enter(host)?;
-        let value = import.agent.config.iter().rev().find(|(name, _)| *name == key);
-        Ok(value.map(|(_, value)| value.clone()))
-    }
-
-    fn set_task(host: Access<'_, Guest, Self>, task: Option<String>) -> wasmtime::Result<Result<(), Error>> {
-        let import = Import::enter(host)?;
-        Ok(import.pass(SetTask { task }).map(|permit| import.agent.services.set_task(permit)))
-    }
-}
-
-impl messages::HostWithStore<Guest> for HasSelf<Guest> {
-    async fn notify(
-        accessor: &Accessor<Guest, Self>,
-        content: Content,
-    ) -> wasmtime::Result<Result<(), Error>> {
-        let import = Import::enter_async(accessor)?;
-        Ok(import
-            .unless_canceled(async {
-                let permit = import.pass_or_appeal(Notify { content }).await?;
-                import.agent.services.notify(permit, &import.call).await
-            })
-            .await)
-    }
-}
-
-impl peers::HostWithStore<Guest> for HasSelf<Guest> {
-    async fn list(accessor: &Accessor<Guest, Self>) -> wasmtime::Result<Result<Vec<Peer>, Error>> {
-        let import = Import::enter_async(accessor)?;
-        Ok(import
-            .unless_canceled(async {
-                let once = appeal::appeal(&import.agent, &import.call, &ListPeers.effect()).await;
-                let permit = import.pass_once(ListPeers, &once)?;
-                let mut peers = import.agent.services.list_peers(permit, &import.call).await?;
-                // What may not be called is not shown either.
-                let mut grants = Grants::clone(&import.agent.gate.grants());
-                once.into_iter().for_each(|grant| grants.add(grant));
-                peers.retain(|peer| grants.allow_peer(&peer.id, Some(&peer.name)));
-                Ok(peers)
-            })
-            .await)
-    }
-
-    async fn call(
-        accessor: &Accessor<Guest, Self>,
-        peer: String,
-        content: Content,
-        options: CallOptions,
-    ) -> wasmtime::Result<Result<Reply, Error>> {
-        let import = Import::enter_async(accessor)?;
-        let timeout = options.timeout_ms.map_or(CALL_TIMEOUT, |ms| Duration::from_millis(ms.into()));
-        Ok(import
-            .unless_canceled(async {
-                let Import { agent, call, .. } = &import;
-                // Without any grant nothing is looked up: the denial names the peer as the agent wrote it.
-                let known = !agent.gate.grants().peers.is_empty();
-                let peer = match known {
-                    true => agent.services.resolve_peer(&peer).await?,
-                    false => PeerRef { id: peer, name: None },
-                };
-                let mut act = CallPeer { peer, content, context_id: options.context_id, timeout };
-                let appealed = appeal::appeal(agent, call, &act.effect());
-                let once = appealed.await;
-                if !known && (!once.is_empty() || agent.gate.allows(&act.effect())) {
-                    act.peer = agent.services.resolve_peer(&act.peer.id).await?;
-                }
-                let permit = import.pass_once(act, &once)?;
-                agent.services.call_peer(permit, call).await
-            })
-            .await)
     }
 }
 

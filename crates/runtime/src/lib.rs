@@ -59,5 +59,10 @@ pub use guest::Call;
 pub use limits::{Limits, Refusal, Resource};
 pub use plugins::{GUEST_PATH as PLUGINS_PATH, OpenPlugin};
 pub use runtime::{Runtime, RuntimeError, RuntimeOptions};
-pub use services::{CallPeer, InstallPlugin, ListPeers, Notify, RemovePlugin, Reveal, Services, SetTask};
+pub use services::{
+    AllValues, AskApproval, Attach, Beat, CallPeer, Checkpoint, ClearCheckpoints, Delegate, DeleteValue,
+    Discover, ForgetMemory, InstallPlugin, Kept, Key, LatestCheckpoint, ListPeers, Memory, Notify, OpenFile,
+    Progress, ReadApprovals, ReadDelegations, ReadHistory, ReadMemory, ReadState, Register, RemovePlugin,
+    Reveal, Services, SetTask, SetValue, Workflow, WriteMemory,
+};
 pub use storage::Storage;

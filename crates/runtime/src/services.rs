@@ -1,22 +1,45 @@
 //! The world as an agent's imports reach it.
 
+mod approvals;
+mod memory;
+mod messages;
+mod peers;
+mod plugins;
+mod secrets;
+mod workspace;
+
 use std::io;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use molecule_gate::{Act, Denial, Effect, Permit, SecretName};
+use molecule_gate::{Denial, Permit, SecretName};
+
+pub use self::approvals::{AskApproval, ReadApprovals};
+pub use self::memory::{
+    AllValues, Checkpoint, ClearCheckpoints, DeleteValue, ForgetMemory, Kept, Key, LatestCheckpoint, Memory,
+    ReadMemory, SetValue, Workflow, WriteMemory,
+};
+pub use self::messages::{Attach, Notify, OpenFile, Progress, ReadHistory};
+pub use self::peers::{CallPeer, Delegate, Discover, ListPeers, ReadDelegations};
+pub use self::plugins::{InstallPlugin, RemovePlugin};
+pub use self::secrets::Reveal;
+pub use self::workspace::{Beat, ReadState, Register, SetTask};
 
 use crate::appeal::Appeal;
-use crate::fetch::{Fetch, FetchError, FetchResponse};
+use crate::fetch::{Fetch, FetchBody, FetchError, FetchResponse};
 use crate::guest::Call;
 use crate::plugins::OpenPlugin;
-use crate::wit::plugins::{Installed, Plugin, Setup};
-use crate::wit::{Content, Error, Peer, PeerRef, Reply, bytes_of_content};
+use crate::wit::approvals::Approval;
+use crate::wit::memory::{self as kept, SearchQuery};
+use crate::wit::messages::{Attachment, Entry, Update};
+use crate::wit::peers::{Delegated, Location};
+use crate::wit::plugins::{Installed, Plugin};
+use crate::wit::{Error, Peer, PeerRef, Reply, WorkspaceState};
 
 /// What the imports of one agent do, once the gate has let them pass.
 ///
 /// Every function that has an effect takes the [`Permit`] of the act it does. Errors are the contract's own and go to
-/// the agent as they are.
+/// the agent as they are. What a host does not have it leaves as it is here: the agent is told that there is none.
 #[async_trait]
 pub trait Services: Send + Sync + 'static {
     /// Writes to the user.
@@ -77,105 +100,135 @@ pub trait Services: Send + Sync + 'static {
     async fn appeal(&self, _denial: &Denial, _call: &Call) -> Appeal {
         Appeal::Denied
     }
-}
 
-/// Writes to the user.
-#[derive(Debug)]
-pub struct Notify {
-    /// What to write.
-    pub content: Content,
-}
+    /// Announces the agent again.
+    async fn register(&self, _permit: Permit<Register>) -> Result<(), Error> {
+        Err(absent())
+    }
 
-impl Act for Notify {
-    fn effect(&self) -> Effect<'_> {
-        Effect::Notify { bytes: bytes_of_content(&self.content) }
+    /// Sends a heartbeat now.
+    async fn heartbeat(&self, _permit: Permit<Beat>) -> Result<(), Error> {
+        Err(absent())
+    }
+
+    /// Where the workspace stands.
+    async fn state(&self, _permit: Permit<ReadState>) -> Result<WorkspaceState, Error> {
+        Err(absent())
+    }
+
+    /// Opens a file that came with a message: what is known of it, and what is in it.
+    async fn open_file(&self, _permit: Permit<OpenFile>) -> Result<(Attachment, FetchBody), Error> {
+        Err(absent())
+    }
+
+    /// What was said, oldest first. A peer that the query names has been [resolved](Self::resolve_peer).
+    async fn history(&self, _permit: Permit<ReadHistory>) -> Result<Vec<Entry>, Error> {
+        Err(absent())
+    }
+
+    /// Tells whoever follows the message that the call is for how it goes. The runtime keeps it, too, for the
+    /// [`Delivery`](crate::Delivery).
+    fn progress(&self, _update: &Update, _call: &Call) {}
+
+    /// Asks where a peer is.
+    async fn discover(&self, _permit: Permit<Discover>) -> Result<Location, Error> {
+        Err(absent())
+    }
+
+    /// Forgets what is remembered of a peer, of all where none is named.
+    fn invalidate(&self, _peer: Option<&str>) {}
+
+    /// Gives a task to a peer.
+    async fn delegate(&self, _permit: Permit<Delegate>, _call: &Call) -> Result<Delegated, Error> {
+        Err(absent())
+    }
+
+    /// One delegation of the workspace.
+    async fn delegation(&self, _permit: Permit<ReadDelegations>, _id: &str) -> Result<Delegated, Error> {
+        Err(absent())
+    }
+
+    /// The delegations of the workspace, newest first.
+    async fn delegations(&self, _permit: Permit<ReadDelegations>) -> Result<Vec<Delegated>, Error> {
+        Err(absent())
+    }
+
+    /// A value that the platform keeps.
+    async fn value(&self, _permit: Permit<ReadMemory<Key>>) -> Result<Option<kept::Entry>, Error> {
+        Err(absent())
+    }
+
+    /// All of them.
+    async fn values(&self, _permit: Permit<ReadMemory<AllValues>>) -> Result<Vec<kept::Entry>, Error> {
+        Err(absent())
+    }
+
+    /// Sets a value; its version.
+    async fn set_value(&self, _permit: Permit<WriteMemory<SetValue>>) -> Result<u32, Error> {
+        Err(absent())
+    }
+
+    /// Removes a value.
+    async fn delete_value(&self, _permit: Permit<WriteMemory<DeleteValue>>) -> Result<(), Error> {
+        Err(absent())
+    }
+
+    /// Commits something to memory; its id.
+    async fn commit_memory(&self, _permit: Permit<WriteMemory<Memory>>) -> Result<String, Error> {
+        Err(absent())
+    }
+
+    /// Searches memories.
+    async fn search_memories(
+        &self,
+        _permit: Permit<ReadMemory<SearchQuery>>,
+    ) -> Result<Vec<kept::Memory>, Error> {
+        Err(absent())
+    }
+
+    /// Removes a memory.
+    async fn forget_memory(&self, _permit: Permit<WriteMemory<ForgetMemory>>) -> Result<(), Error> {
+        Err(absent())
+    }
+
+    /// Saves a checkpoint.
+    async fn save_checkpoint(&self, _permit: Permit<WriteMemory<Checkpoint>>) -> Result<(), Error> {
+        Err(absent())
+    }
+
+    /// The checkpoints of a piece of work, first step first.
+    async fn checkpoints(
+        &self,
+        _permit: Permit<ReadMemory<Workflow>>,
+    ) -> Result<Vec<kept::Checkpoint>, Error> {
+        Err(absent())
+    }
+
+    /// The newest checkpoint of all.
+    async fn latest_checkpoint(
+        &self,
+        _permit: Permit<ReadMemory<LatestCheckpoint>>,
+    ) -> Result<Option<kept::Checkpoint>, Error> {
+        Err(absent())
+    }
+
+    /// Removes the checkpoints of a piece of work.
+    async fn clear_checkpoints(&self, _permit: Permit<WriteMemory<ClearCheckpoints>>) -> Result<(), Error> {
+        Err(absent())
+    }
+
+    /// Asks a person for leave; the id of the question.
+    async fn ask_approval(&self, _permit: Permit<AskApproval>) -> Result<String, Error> {
+        Err(absent())
+    }
+
+    /// The questions of the workspace, newest first.
+    async fn approvals(&self, _permit: Permit<ReadApprovals>) -> Result<Vec<Approval>, Error> {
+        Err(absent())
     }
 }
 
-/// Looks up the peers.
-#[derive(Debug)]
-pub struct ListPeers;
-
-impl Act for ListPeers {
-    fn effect(&self) -> Effect<'_> {
-        Effect::ListPeers
-    }
-}
-
-/// Calls a peer.
-#[derive(Debug)]
-pub struct CallPeer {
-    /// Whom.
-    pub peer: PeerRef,
-    /// What to say.
-    pub content: Content,
-    /// The conversation to continue, if any.
-    pub context_id: Option<String>,
-    /// How long to wait for the answer.
-    pub timeout: std::time::Duration,
-}
-
-impl Act for CallPeer {
-    fn effect(&self) -> Effect<'_> {
-        let bytes = bytes_of_content(&self.content) + self.context_id.as_ref().map_or(0, String::len);
-        Effect::CallPeer { id: &self.peer.id, name: self.peer.name.as_deref(), bytes }
-    }
-}
-
-/// Says what the agent works on.
-#[derive(Debug)]
-pub struct SetTask {
-    /// The text; `None` clears it.
-    pub task: Option<String>,
-}
-
-impl Act for SetTask {
-    fn effect(&self) -> Effect<'_> {
-        Effect::SetTask { bytes: self.task.as_ref().map_or(0, String::len) }
-    }
-}
-
-/// Hands the value of a secret to the agent.
-#[derive(Debug)]
-pub struct Reveal {
-    /// Which one.
-    pub name: SecretName,
-}
-
-impl Act for Reveal {
-    fn effect(&self) -> Effect<'_> {
-        Effect::RevealSecret { name: self.name.as_str() }
-    }
-}
-
-/// Installs a plugin.
-#[derive(Debug)]
-pub struct InstallPlugin {
-    /// Its name, as the agent wrote it.
-    pub name: String,
-    /// Where it comes from, `scheme://...`.
-    pub source: String,
-    /// When its `setup.sh` is to be run; as the operator allows where nothing is said.
-    pub setup: Option<Setup>,
-    /// The SHA-256 that its archive must have, as the agent wrote it.
-    pub sha256: Option<String>,
-}
-
-impl Act for InstallPlugin {
-    fn effect(&self) -> Effect<'_> {
-        Effect::InstallPlugin { name: &self.name, source: &self.source }
-    }
-}
-
-/// Removes a plugin.
-#[derive(Debug)]
-pub struct RemovePlugin {
-    /// Its name, as the agent wrote it.
-    pub name: String,
-}
-
-impl Act for RemovePlugin {
-    fn effect(&self) -> Effect<'_> {
-        Effect::RemovePlugin { name: &self.name }
-    }
+/// What an agent is told that asks for something its host does not have.
+fn absent() -> Error {
+    Error::NotFound("this host has no such thing".to_owned())
 }

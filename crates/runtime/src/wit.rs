@@ -8,6 +8,34 @@ pub use crate::bindings::molecule::agent::types::{
     StartReason, StopReason, Task, TaskState,
 };
 
+pub use crate::bindings::molecule::agent::workspace::WorkspaceState;
+
+/// Of the interface `messages`.
+pub mod messages {
+    pub use crate::bindings::molecule::agent::messages::{
+        Attachment, Chunk, Correspondent, Direction, Entry, HistoryQuery, Update,
+    };
+}
+
+/// Of the interface `peers`, as far as it is about delegations and places.
+pub mod peers {
+    pub use crate::bindings::molecule::agent::peers::{
+        DelegateOptions, Delegated, DelegationStatus, Location,
+    };
+}
+
+/// Of the interface `memory`.
+pub mod memory {
+    pub use crate::bindings::molecule::agent::memory::{
+        Checkpoint, Entry, Memory, Scope, SearchQuery, SetOptions,
+    };
+}
+
+/// Of the interface `approvals`.
+pub mod approvals {
+    pub use crate::bindings::molecule::agent::approvals::{Approval, Decision, Request};
+}
+
 /// Of the interface `plugins`.
 pub mod plugins {
     pub use crate::bindings::molecule::agent::plugins::{
@@ -33,6 +61,36 @@ pub fn bytes_of(parts: &[Part]) -> usize {
 /// Bytes of a content, its metadata included.
 pub fn bytes_of_content(content: &Content) -> usize {
     bytes_of(&content.parts) + length(&content.metadata)
+}
+
+/// Of these, the bytes of files that are there as bytes.
+pub fn bytes_of_files(parts: &[Part]) -> usize {
+    let of = |part: &Part| match &part.content {
+        PartContent::File(File { source: FileSource::Bytes(bytes), .. }) => bytes.len(),
+        _ => 0,
+    };
+    parts.iter().map(of).sum()
+}
+
+/// Bytes of what is told while a message is worked on.
+pub fn bytes_of_update(update: &messages::Update) -> usize {
+    match update {
+        messages::Update::Status(content) => bytes_of_content(content),
+        messages::Update::Artifact(messages::Chunk { artifact, .. }) => {
+            let texts = [&artifact.name, &artifact.description, &artifact.metadata];
+            let words: usize = texts.into_iter().map(length).sum();
+            artifact.id.len() + words + bytes_of(&artifact.parts)
+        }
+    }
+}
+
+/// Bytes of what a card says of its agent; what it asks for is not said to anybody.
+pub fn bytes_of_card(card: &Card) -> usize {
+    let skills = card.skills.iter().map(|skill| {
+        let tags: usize = skill.tags.iter().map(String::len).sum();
+        skill.id.len() + skill.name.len() + skill.description.len() + tags
+    });
+    card.name.len() + card.description.len() + card.version.len() + skills.sum::<usize>()
 }
 
 fn bytes_of_file(file: &File) -> usize {

@@ -14,6 +14,7 @@ use crate::component::Component;
 use crate::death::Death;
 use crate::limits::Limits;
 use crate::runtime::Runtime;
+use crate::wit::messages::Update;
 use crate::wit::{Error, Message, Outcome, StartReason, StopReason};
 
 use supervisor::{Control, Job, Stop, Supervisor};
@@ -104,8 +105,8 @@ pub enum ActorState {
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Delivery {
-    /// The handler returned. An error is the agent's answer, too.
-    Handled(Result<Outcome, Error>),
+    /// The handler returned this, and had told that before. An error is the agent's answer, too.
+    Handled(Result<Outcome, Error>, Vec<Update>),
     /// Its own handler died or ran out of time.
     Died(Death),
     /// Its instance died while several messages were in flight: nobody can tell whose doing it was. Deliver it again

@@ -273,7 +273,7 @@ impl Supervisor {
                 if self.deaths.recovered() {
                     self.event(AgentEvent::Recovered);
                 }
-                let _ = reply.send(Delivery::Handled(returned));
+                let _ = reply.send(Delivery::Handled(returned, flight.call.told()));
             }
             What::Tick => {
                 if self.deaths.recovered() {

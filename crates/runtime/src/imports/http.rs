@@ -21,13 +21,19 @@ use crate::wit::{Error, Failure, Sent};
 /// Bytes of one piece that the guest gets: what comes in one frame may be more.
 const MAX_PIECE: usize = 64 * 1024;
 
-/// The body of a response, read by one call at a time.
+/// The body of a response, or a file, read by one call at a time.
 pub struct Body(Arc<Mutex<Incoming>>);
 
 struct Incoming {
     body: FetchBody,
     /// What is left of a frame.
     rest: Bytes,
+}
+
+impl Body {
+    pub(super) fn new(body: FetchBody) -> Self {
+        Self(Arc::new(Mutex::new(Incoming { body, rest: Bytes::new() })))
+    }
 }
 
 impl Incoming {
@@ -130,8 +136,7 @@ fn hand_over(guest: &mut Guest, response: FetchResponse) -> wasmtime::Result<Res
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
         .collect();
-    let body = Body(Arc::new(Mutex::new(Incoming { body, rest: Bytes::new() })));
-    let body = guest.ctx().table.push(body)?;
+    let body = guest.ctx().table.push(Body::new(body))?;
     Ok(Response { status: head.status.as_u16(), headers, body })
 }
 
