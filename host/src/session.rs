@@ -15,6 +15,8 @@ mod denials;
 mod directory;
 mod dispatch;
 pub(crate) mod errors;
+mod files;
+mod fold;
 mod handle;
 mod heartbeat;
 mod inbound;

@@ -20,7 +20,7 @@ use crate::stdio::LogStream;
 use crate::storage::{self, Storage};
 use crate::wasi::{Outgoing, identity};
 use crate::wit::messages::Update;
-use crate::wit::{Error, bytes_of_update};
+use crate::wit::{Error, Message, Sender, bytes_of_update};
 
 /// Bytes of randomness that a guest may ask for at once.
 const MAX_RANDOM: u64 = 64 * 1024;
@@ -41,6 +41,8 @@ pub struct Call {
     pub callback: &'static str,
     /// The id of the message that is being handled, if one is.
     pub message: Option<String>,
+    /// Who sent it. Only both together name a message: senders make up their ids themselves.
+    pub sender: Option<Sender>,
     /// Ends when the call is canceled: whatever waits on its behalf gives up then.
     pub canceled: CancellationToken,
     /// The plugins that it has opened.
@@ -60,10 +62,17 @@ const MAX_UPDATES: usize = 1_000;
 const MAX_TOLD: usize = 1024 * 1024;
 
 impl Call {
-    pub(crate) fn new(callback: &'static str, message: Option<String>) -> Arc<Self> {
+    /// A callback that is no message's.
+    pub(crate) fn new(callback: &'static str) -> Arc<Self> {
+        Self::on(callback, None)
+    }
+
+    /// A callback, on a message if it is one's.
+    pub(crate) fn on(callback: &'static str, message: Option<&Message>) -> Arc<Self> {
         Arc::new(Self {
             callback,
-            message,
+            message: message.map(|message| message.id.clone()),
+            sender: message.map(|message| message.sender.clone()),
             canceled: CancellationToken::new(),
             plugins: Opened::default(),
             told: Mutex::default(),

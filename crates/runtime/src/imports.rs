@@ -62,7 +62,7 @@ impl Import {
         let waiting = access.get().waiting.clone();
         let (agent, call) = caller(access)?;
         // A task that nobody started: work that outlived everything it was done for.
-        let call = call.unwrap_or_else(|| Call::new("background", None));
+        let call = call.unwrap_or_else(|| Call::new("background"));
         Ok(Self { agent, call, waiting })
     }
 

@@ -327,7 +327,7 @@ pub(crate) async fn describe(
             let (instance, _) = instantiate(&mut store, &component).await?;
             let describe = component.inner.callbacks.describe.load(&mut store, &instance)?;
             let run = store.run_concurrent(async |accessor| {
-                run(accessor, Call::new("describe", None), describe.func_describe(), ()).await
+                run(accessor, Call::new("describe"), describe.func_describe(), ()).await
             });
             run.await?
         };

@@ -11,6 +11,7 @@
 //! - There is one answer if `finish` gave one, and never two. No send is lost or doubled.
 //! - A row counts once, an echo confirms one send: the oldest that may have caused it, and none that was not
 //!   begun.
+//! - A delegation is made once, named once and ended once; one that was certainly not taken can be made again.
 //! - A former holder is told so, and changes nothing.
 //! - The position is that of the last page taken.
 //! - Retention drops what is old and ended, and nothing else.
@@ -26,6 +27,7 @@
 // It is a test, and fails as a test does.
 #![allow(clippy::panic)]
 
+mod delegations;
 mod ledger;
 mod op;
 
@@ -36,8 +38,8 @@ use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use self::ledger::{Fate, Ledger, Place, Unknown};
 use self::op::{How, Kind, Op, Pick, Step, Text};
 use crate::state::{
-    Fence, Incoming, MessageKey, NewSend, Page, Retention, Row, RowKind, Settlement, State, StateError,
-    UnixMillis,
+    DelegationStep, Fence, Incoming, MessageKey, NewSend, Page, Retention, Row, RowKind, Settlement, State,
+    StateError, UnixMillis,
 };
 
 /// Panics, with the shortest list of steps that it finds, when an implementation breaks a promise.
@@ -192,6 +194,17 @@ impl<S: State> Life<S> {
                 let got = known("settle", state.settle(fence, &id, how.clone(), now).await)?;
                 same("a send is settled once", &got, &ledger.settle(index, &how, now))?;
             }
+            Op::Delegate { slot } => {
+                let new = delegations::new(slot, now);
+                let got = done("open_delegation", state.open_delegation(fence, new.clone()).await)?;
+                same("a delegation is made once", &got, &ledger.delegations.open(new))?;
+            }
+            Op::DelegationStep { slot, step } => {
+                let slot = delegations::slot(slot);
+                let stepped = state.delegation_step(fence, &slot, step.clone(), now).await;
+                let got = known("delegation_step", stepped)?;
+                same("a delegation ends once", &got, &ledger.delegations.step(&slot, step, now))?;
+            }
             Op::Retain { ended_ms, dead_ms, keep_newest } => {
                 let retention = Retention { ended_ms, dead_ms, keep_newest };
                 let dropped = done("retain", state.retain(fence, retention, now).await)?;
@@ -240,6 +253,16 @@ impl<S: State> Life<S> {
             same("a dead letter is kept", &dead, &ledger.dead_letters())?;
             let two = done("dead_letters", self.state.dead_letters(fence, 2).await)?;
             same("the newest dead letters come first", &two, &dead.into_iter().take(2).collect())?;
+            let all = done("delegations", self.state.delegations(fence, usize::MAX).await)?;
+            same("a delegation is kept", &all, &ledger.delegations.newest())?;
+            let two = done("delegations", self.state.delegations(fence, 2).await)?;
+            same("the newest delegations come first", &two, &all.iter().take(2).cloned().collect())?;
+            let open = done("open_delegations", self.state.open_delegations(fence).await)?;
+            same("an open delegation is found, the oldest first", &open, &ledger.delegations.open_ones())?;
+            for id in all.iter().filter_map(|it| it.id.as_deref()) {
+                let found = done("delegation", self.state.delegation(fence, id).await)?;
+                same("a delegation is found by its name", &found, &ledger.delegations.named(id))?;
+            }
         }
         Ok(())
     }
@@ -287,6 +310,13 @@ async fn try_everything<S: State>(state: &S, fence: &Fence, ledger: &Ledger) -> 
     fenced("dead_letters", state.dead_letters(fence, usize::MAX).await)?;
     fenced("revive", state.revive(fence, dead).await)?;
     fenced("discard", state.discard(fence, dead).await)?;
+    let new = delegations::new(0, 0);
+    fenced("open_delegation", state.open_delegation(fence, new.clone()).await)?;
+    let step = DelegationStep::Failed { reason: "stale".into() };
+    fenced("delegation_step", state.delegation_step(fence, &new.slot, step, 0).await)?;
+    fenced("delegation", state.delegation(fence, "id 0").await)?;
+    fenced("delegations", state.delegations(fence, usize::MAX).await)?;
+    fenced("open_delegations", state.open_delegations(fence).await)?;
     fenced("retain", state.retain(fence, everything, UnixMillis::MAX).await)
 }
 

@@ -1,5 +1,6 @@
 //! [`MemoryState`]: the state in memory.
 
+mod delegations;
 mod outbox;
 mod workspace;
 
@@ -10,8 +11,9 @@ use async_trait::async_trait;
 
 use self::workspace::Workspace;
 use crate::state::{
-    Accepted, Backlog, Claimed, DeadLetter, Dropped, Fence, MessageKey, NewSend, Page, Position, Retention,
-    Runs, Settlement, State, StateError, UnixMillis, Unsettled,
+    Accepted, Backlog, Claimed, DeadLetter, Delegation, DelegationStep, Dropped, Fence, MessageKey,
+    NewDelegation, NewSend, Page, Position, Retention, Runs, Settlement, State, StateError, UnixMillis,
+    Unsettled,
 };
 
 /// A [`State`] that ends with the process, for tests and for embedders who need no durability.
@@ -137,6 +139,36 @@ impl State for MemoryState {
 
     async fn discard(&self, fence: &Fence, key: MessageKey) -> Result<(), StateError> {
         self.with(fence, |workspace, _| workspace.discard(key))
+    }
+
+    async fn open_delegation(&self, fence: &Fence, new: NewDelegation) -> Result<Delegation, StateError> {
+        self.with(fence, |workspace, _| Ok(workspace.delegations.open(new)))
+    }
+
+    async fn delegation_step(
+        &self,
+        fence: &Fence,
+        slot: &str,
+        step: DelegationStep,
+        at: UnixMillis,
+    ) -> Result<(), StateError> {
+        self.with(fence, |workspace, _| workspace.delegations.step(slot, step, at))
+    }
+
+    async fn delegation(&self, fence: &Fence, id: &str) -> Result<Option<Delegation>, StateError> {
+        self.with(fence, |workspace, _| {
+            Ok(workspace.delegations.all().find(|it| it.id.as_deref() == Some(id)).cloned())
+        })
+    }
+
+    async fn delegations(&self, fence: &Fence, max: usize) -> Result<Vec<Delegation>, StateError> {
+        self.with(fence, |workspace, _| Ok(workspace.delegations.all().rev().take(max).cloned().collect()))
+    }
+
+    async fn open_delegations(&self, fence: &Fence) -> Result<Vec<Delegation>, StateError> {
+        self.with(fence, |workspace, _| {
+            Ok(workspace.delegations.all().filter(|it| !it.progress.is_ended()).cloned().collect())
+        })
     }
 
     async fn retain(

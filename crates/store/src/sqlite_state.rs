@@ -5,6 +5,7 @@
 //! `schema.sql`.
 
 mod dead_letters;
+mod delegations;
 mod inbox;
 mod leases;
 mod outbox;
@@ -19,8 +20,9 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 
 use crate::state::{
-    Accepted, Backlog, Claimed, DeadLetter, Dropped, Fence, MessageKey, NewSend, Page, Position, Retention,
-    Runs, Settlement, State, StateError, UnixMillis, Unsettled,
+    Accepted, Backlog, Claimed, DeadLetter, Delegation, DelegationStep, Dropped, Fence, MessageKey,
+    NewDelegation, NewSend, Page, Position, Retention, Runs, Settlement, State, StateError, UnixMillis,
+    Unsettled,
 };
 use crate::{Database, Options, Schema, StoreError};
 
@@ -39,7 +41,8 @@ struct WorkspaceRow(i64);
 
 impl SqliteState {
     /// What makes the tables, for a program that keeps them in a database with tables of its own.
-    pub const MIGRATIONS: &'static [&'static str] = &[include_str!("schema.sql")];
+    pub const MIGRATIONS: &'static [&'static str] =
+        &[include_str!("schema.sql"), include_str!("schema-2.sql")];
 
     /// A database with these tables alone.
     pub const SCHEMA: Schema = Schema { application_id: 0x6d6f_6c73, migrations: Self::MIGRATIONS };
@@ -189,6 +192,34 @@ impl State for SqliteState {
         self.change(fence, move |db, workspace| dead_letters::discard(db, workspace, key)).await
     }
 
+    async fn open_delegation(&self, fence: &Fence, new: NewDelegation) -> Result<Delegation, StateError> {
+        self.change(fence, move |db, workspace| delegations::open(db, workspace, new)).await
+    }
+
+    async fn delegation_step(
+        &self,
+        fence: &Fence,
+        slot: &str,
+        step: DelegationStep,
+        at: UnixMillis,
+    ) -> Result<(), StateError> {
+        let slot = slot.to_owned();
+        self.change(fence, move |db, workspace| delegations::step(db, workspace, &slot, step, at)).await
+    }
+
+    async fn delegation(&self, fence: &Fence, id: &str) -> Result<Option<Delegation>, StateError> {
+        let id = id.to_owned();
+        self.look(fence, move |db, workspace| delegations::by_id(db, workspace, &id)).await
+    }
+
+    async fn delegations(&self, fence: &Fence, max: usize) -> Result<Vec<Delegation>, StateError> {
+        self.look(fence, move |db, workspace| delegations::newest(db, workspace, max)).await
+    }
+
+    async fn open_delegations(&self, fence: &Fence) -> Result<Vec<Delegation>, StateError> {
+        self.look(fence, delegations::all_open).await
+    }
+
     async fn retain(
         &self,
         fence: &Fence,
@@ -206,6 +237,7 @@ impl State for SqliteState {
             dropped.done += in_piece.done;
             dropped.sends += in_piece.sends;
             dropped.dead += in_piece.dead;
+            dropped.delegations += in_piece.delegations;
             match next {
                 Some(next) => piece = next,
                 None => return Ok(dropped),

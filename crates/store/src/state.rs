@@ -21,6 +21,14 @@
 //!                      └─ settle(NotSent) ┘  └── intend (born in doubt, never sent again)
 //! ```
 //!
+//! A delegation's life (a task given to another workspace), by `open_delegation` and the steps that follow:
+//!
+//! ```text
+//!   open ── Accepted (named) ──▶ open ── Queued ──▶ queued ── Completed ──▶ completed
+//!    │  ▲                          └──────────────────┴──── Failed ──────▶ failed
+//!    └──┴─ Refused, and made again
+//! ```
+//!
 //! Every verb is atomic, durable when it returns, and may be repeated: a verb that finds its work done does
 //! nothing and says so. Every verb but the first carries the [`Fence`] of a [`lease`](State::lease), so that
 //! a holder which was presumed dead and comes back changes nothing. There is no transaction across verbs:
@@ -28,9 +36,13 @@
 //!
 //! The cargo feature `contract` brings these promises as a property test for any implementation.
 
+mod delegation;
+
 use std::fmt;
 
 use async_trait::async_trait;
+
+pub use self::delegation::{Delegation, DelegationProgress, DelegationStep, NewDelegation};
 
 /// Milliseconds since the Unix epoch, by the host's wall clock.
 ///
@@ -249,7 +261,7 @@ pub struct Backlog {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Rows taken longer ago than this are forgotten, and with them that their messages are done; sends
-    /// settled longer ago, too (milliseconds).
+    /// settled and delegations ended longer ago, too (milliseconds).
     pub ended_ms: i64,
     /// Dead letters given up longer ago than this go (milliseconds).
     pub dead_ms: i64,
@@ -277,6 +289,8 @@ pub struct Dropped {
     pub sends: u64,
     /// Dead letters.
     pub dead: u64,
+    /// Delegations that had ended.
+    pub delegations: u64,
 }
 
 /// Why a verb did nothing.
@@ -288,10 +302,10 @@ pub enum StateError {
         /// The workspace.
         workspace: String,
     },
-    /// A message or send that the state does not hold, or not in a state in which the verb makes sense.
+    /// A message, send or delegation that the state does not hold, or not in a state in which the verb makes sense.
     #[error("no {what} {id} for which that makes sense: there is none, or its life has moved on; look again")]
     Unknown {
-        /// `message` or `send`.
+        /// `message`, `send` or `delegation`.
         what: &'static str,
         /// Its key.
         id: String,
@@ -391,6 +405,33 @@ pub trait State: Send + Sync + fmt::Debug + 'static {
 
     /// A dead letter is gone (its ids stay remembered). On one that is gone: nothing.
     async fn discard(&self, fence: &Fence, key: MessageKey) -> Result<(), StateError>;
+
+    /// A task is to be given to another workspace. Whoever knows the slot gets what is there, with its old key: that a
+    /// message is handled twice gives its task once. One that was refused is open again.
+    async fn open_delegation(&self, fence: &Fence, new: NewDelegation) -> Result<Delegation, StateError>;
+
+    /// Something became known of a delegation. What makes no sense any more changes nothing: one that has ended has, and
+    /// a name is given once.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Unknown`] for a slot that the state does not hold.
+    async fn delegation_step(
+        &self,
+        fence: &Fence,
+        slot: &str,
+        step: DelegationStep,
+        at: UnixMillis,
+    ) -> Result<(), StateError>;
+
+    /// The delegation of the platform's name, if there is one.
+    async fn delegation(&self, fence: &Fence, id: &str) -> Result<Option<Delegation>, StateError>;
+
+    /// The delegations, newest first, at most `max`.
+    async fn delegations(&self, fence: &Fence, max: usize) -> Result<Vec<Delegation>, StateError>;
+
+    /// Those that have not ended, oldest first.
+    async fn open_delegations(&self, fence: &Fence) -> Result<Vec<Delegation>, StateError>;
 
     /// Drops what has ended long ago, and says how much.
     async fn retain(

@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, Args, Command, CommandFactory, Parser, ValueEnum};
 use molecule_host::OnEnd;
 use molecule_host::egress::ProxyUrl;
-use molecule_host::gate::{ByteSize, NetRule, PeerGrant, PluginGrant, SecretGrant, SecretName};
+use molecule_host::gate::{ByteSize, MemoryScope, NetRule, PeerGrant, PluginGrant, SecretGrant, SecretName};
 use molecule_host::platform::{OrgId, Origin};
 use molecule_host::secrets::SecretSource;
 use molecule_protocol::{PlatformUrl, WorkspaceId};
@@ -218,6 +218,9 @@ pub(super) struct GrantArgs {
     /// Let it install and remove this plugin: 'NAME[@SOURCE]', from the platform itself where no source is said. May be repeated
     #[arg(long, value_name = "NAME[@SOURCE]")]
     pub(super) allow_plugin: Vec<PluginGrant>,
+    /// Let it use what the platform keeps: its own values and memories (local), its team's (team), or everybody's (global)
+    #[arg(long, value_name = "local|team|global", overrides_with = "allow_memory")]
+    pub(super) allow_memory: Option<MemoryScope>,
     /// Let it keep so much in a folder of its own
     #[arg(long, value_name = "SIZE", overrides_with = "allow_storage")]
     pub(super) allow_storage: Option<ByteSize>,

@@ -114,8 +114,10 @@ fn granted(grants: &Grants) -> Vec<String> {
     let secrets = grants.secrets.iter().map(|grant| format!("use the secret {grant}, unseen"));
     let reveal = grants.reveal.iter().map(|name| format!("see the secret {name}"));
     let plugins = grants.plugins.iter().map(|plugin| format!("install the plugin {plugin}"));
+    let memory = grants.memory.map(|scope| format!("use {scope} memory of the platform"));
     let storage = grants.storage_bytes.map(|size| format!("keep {size} in a folder of its own"));
-    let rows: Vec<String> = net.chain(secrets).chain(reveal).chain(plugins).chain(storage).collect();
+    let rows: Vec<String> =
+        net.chain(secrets).chain(reveal).chain(plugins).chain(memory).chain(storage).collect();
     let (shown, more) = rows.split_at(rows.len().min(IN_A_TABLE));
     let mut lines = vec![format!("answer, write to its own user, and call {peers}")];
     lines.extend(shown.iter().map(|row| one_line(row, TEXT)));

@@ -106,6 +106,7 @@ impl GrantArgs {
             allow_secret: both(self.allow_secret, other.allow_secret),
             allow_reveal: both(self.allow_reveal, other.allow_reveal),
             allow_plugin: both(self.allow_plugin, other.allow_plugin),
+            allow_memory: self.allow_memory.or(other.allow_memory),
             allow_storage: self.allow_storage.or(other.allow_storage),
             policy: None,
             max_message_bytes: self.max_message_bytes.or(other.max_message_bytes),

@@ -224,6 +224,7 @@ pub(super) fn granted(args: GrantArgs) -> Grants {
         allow_secret,
         allow_reveal,
         allow_plugin,
+        allow_memory,
         allow_storage,
         policy: _,
         ..
@@ -234,6 +235,7 @@ pub(super) fn granted(args: GrantArgs) -> Grants {
         secrets: allow_secret,
         reveal: allow_reveal,
         plugins: allow_plugin,
+        memory: allow_memory,
         storage_bytes: allow_storage,
         ..Grants::default()
     };

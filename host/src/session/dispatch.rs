@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use molecule_runtime::wit::messages::Update;
 use molecule_runtime::wit::{self, Error, OnDeath, Outcome};
 use molecule_runtime::{Actor, Death, Delivery};
 use molecule_store::state::{Claimed, MessageKey, NewSend};
@@ -12,7 +13,8 @@ use tokio::time::Instant;
 
 use super::context::{Backoff, Context, Mode};
 use super::inbox::Received;
-use super::letter::{self, Answer, Letter};
+use super::letter::{self, Answer, Letter, Receiver};
+use super::{files, fold};
 use crate::events::{Ended, Event};
 
 /// How an agent's messages are handled.
@@ -93,7 +95,9 @@ impl Handler {
         loop {
             let redelivered = runs.deliveries.saturating_sub(1) + innocent_runs;
             match self.deliver(&received, redelivered, alone).await {
-                Delivery::Handled(result) => return self.finish(key, &received, result, slot).await,
+                Delivery::Handled(result, told) => {
+                    return self.finish(key, &received, result, told, slot).await;
+                }
                 Delivery::Died(death) => {
                     let Some(counted) = self.died(key, &received, &death).await else { return };
                     runs = counted;
@@ -129,9 +133,10 @@ impl Handler {
         let delivery =
             if alone { self.actor.deliver_alone(message).await } else { self.actor.deliver(message).await };
         match &delivery {
-            Delivery::Handled(result) => {
+            Delivery::Handled(result, told) => {
                 context.vitals.ran(result.as_ref().err().map(wit::words));
-                let answered = !matches!(result, Ok(Outcome::Nothing)) && received.answer_to().is_some();
+                let says = !told.is_empty() || !matches!(result, Ok(Outcome::Nothing));
+                let answered = says && received.answer_to().is_some();
                 context.say(Event::Handled {
                     id: received.id().to_owned(),
                     answered,
@@ -150,27 +155,37 @@ impl Handler {
         key: MessageKey,
         received: &Received,
         result: Result<Outcome, Error>,
+        told: Vec<Update>,
         slot: OwnedSemaphorePermit,
     ) {
         // The next message is claimed while this one is being kept: both go to the disk together.
         drop(slot);
-        let letter = match &result {
-            Ok(outcome) => Letter::of_outcome(outcome),
-            Err(error) => Some(Letter::of_error(error)),
+        let parts = match result {
+            Ok(outcome) => fold::parts(told, outcome),
+            Err(error) => Some(fold::with_error(told, &error)),
         };
         let context = &self.context;
-        let letter = letter.map(|letter| letter.redacted(context.redactor()).answering(received));
-        let answer = letter.and_then(|letter| self.answer(letter, received));
+        let answer = match (parts, received.answer_to()) {
+            (Some(parts), Some(to)) => self.answer(parts, to, received).await,
+            _ => None,
+        };
         let kept = context.keep(|| context.state.finish(context.fence(), key, answer.clone())).await;
         if kept.is_some() && answer.is_some() {
             context.outbox.notify_one();
         }
     }
 
-    /// The letter as an answer to be sent, if somebody is to get one. What the gate refuses is said instead.
-    fn answer(&self, letter: Letter, received: &Received) -> Option<NewSend> {
-        let to = received.answer_to()?;
-        let gate = &self.context.gate;
+    /// An answer to be sent. What the gate refuses is said instead, and so is a file that cannot be uploaded.
+    async fn answer(&self, mut parts: Vec<wit::Part>, to: Receiver, received: &Received) -> Option<NewSend> {
+        let (context, gate) = (&self.context, &self.context.gate);
+        if to == Receiver::User {
+            parts = files::attached_or_said(context, parts, received.id()).await;
+        }
+        let letter = Letter::of(&parts).redacted(context.redactor()).answering(received);
+        if letter.is_empty() {
+            // A text of nothing says nothing, and the platform refuses it.
+            return None;
+        }
         let permit = gate.pass(Answer { letter, to: to.clone() }, Some(received.id())).or_else(|denial| {
             let grant =
                 denial.grant.as_deref().map(|grant| format!(" (the operator can allow it with {grant})"));

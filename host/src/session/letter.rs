@@ -1,8 +1,10 @@
 //! What the agent says to somebody, as it is kept until it has arrived.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use molecule_gate::{Act, Effect, Permit};
 use molecule_protocol::{Attachment, Json, Message, NotifyRequest, Part, PeerId, Role, a2a};
-use molecule_runtime::wit::{self, Outcome, PartContent, TaskState};
+use molecule_runtime::wit::{self, PartContent};
 use molecule_store::state::NewSend;
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +57,8 @@ impl Letter {
         Self { text: without_nul(text.into()), ..Self::default() }.answering(to)
     }
 
-    /// What an agent says, folded into one text: parts in order, data as JSON, files by name.
+    /// What an agent says, put into one text: parts in order, data as JSON, files beside it. What a file holds as bytes
+    /// goes along; for the user it must have been uploaded before (`files::attached`).
     pub(super) fn of(parts: &[wit::Part]) -> Self {
         let mut texts = Vec::new();
         let mut files = Vec::new();
@@ -70,11 +73,12 @@ impl Letter {
                         mime_type: file.media_type.clone(),
                         size: None,
                     }),
-                    wit::FileSource::Bytes(bytes) => texts.push(format!(
-                        "[{}: a file of {} bytes, which this host cannot pass on; give it by URI]",
-                        file.name.as_deref().unwrap_or("unnamed"),
-                        bytes.len()
-                    )),
+                    wit::FileSource::Bytes(bytes) => files.push(Attachment {
+                        uri: data_uri(bytes),
+                        name: file.name.clone().unwrap_or_else(|| "unnamed".to_owned()),
+                        mime_type: file.media_type.clone(),
+                        size: u64::try_from(bytes.len()).ok(),
+                    }),
                 },
             }
         }
@@ -83,38 +87,6 @@ impl Letter {
             texts.push(files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", "));
         }
         Self { text: without_nul(texts.join("\n")), files, ..Self::default() }
-    }
-
-    /// The answer that an outcome amounts to, if it does.
-    pub(super) fn of_outcome(outcome: &Outcome) -> Option<Self> {
-        let letter = match outcome {
-            Outcome::Nothing => return None,
-            Outcome::Message(content) => Self::of(&content.parts),
-            Outcome::Task(task) => {
-                let message = task.message.iter().flat_map(|content| &content.parts);
-                let artifacts = task.artifacts.iter().flat_map(|artifact| &artifact.parts);
-                let mut letter = Self::of(&message.chain(artifacts).cloned().collect::<Vec<_>>());
-                if letter.text.is_empty() {
-                    letter.text = match task.state {
-                        TaskState::Completed => "Done.",
-                        TaskState::Failed => "The task failed.",
-                        TaskState::Rejected => "The task was not taken on.",
-                        TaskState::Canceled => "The task was canceled.",
-                        TaskState::InputRequired => "More input is needed.",
-                        TaskState::AuthRequired => "An authorization is needed.",
-                    }
-                    .to_owned();
-                }
-                letter
-            }
-        };
-        // A text of nothing says nothing, and the platform refuses it.
-        (!letter.is_empty()).then_some(letter)
-    }
-
-    /// The answer that an error of the handler amounts to.
-    pub(super) fn of_error(error: &wit::Error) -> Self {
-        Self { text: without_nul(format!("That did not work: {}", wit::words(error))), ..Self::default() }
     }
 
     /// The same without the values of secrets. Nothing of an agent is kept or sent before this.
@@ -182,8 +154,10 @@ impl Letter {
             }
         }
         let files = self.files.into_iter().map(|file| {
+            let bytes = file.uri.strip_prefix(DATA_URI).map(str::to_owned);
             Part::file(a2a::FileContent {
-                uri: Some(file.uri),
+                uri: Some(file.uri).filter(|_| bytes.is_none()),
+                bytes,
                 name: Some(file.name),
                 mime_type: file.mime_type,
                 ..a2a::FileContent::default()
@@ -218,6 +192,13 @@ pub(super) fn answer(permit: Permit<Answer>, id: String) -> NewSend {
     letter.into_send(id, &to)
 }
 
+/// How a URI begins that holds bytes itself (RFC 2397).
+const DATA_URI: &str = "data:;base64,";
+
+fn data_uri(bytes: &[u8]) -> String {
+    format!("{DATA_URI}{}", BASE64_STANDARD.encode(bytes))
+}
+
 /// By which the platform's echo of a text is known.
 pub(super) fn digest(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex().to_string()
@@ -249,31 +230,30 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_is_folded_into_one_text() {
+    fn parts_are_put_into_one_text_and_files_beside_it() {
         let text = |text: &str| part(PartContent::Text(text.to_owned()));
-        let content = |parts| wit::Content { parts, metadata: None };
-        let task = |state, message, parts| {
-            let artifact =
-                wit::Artifact { id: "a".into(), name: None, description: None, parts, metadata: None };
-            Outcome::Task(wit::Task { state, message, artifacts: vec![artifact] })
-        };
-        for (outcome, expected) in [
-            (Outcome::Nothing, None),
-            (Outcome::Message(content(vec![text("a"), text("b")])), Some("a\nb")),
-            (Outcome::Message(content(vec![text(" ")])), None),
-            (Outcome::Message(content(vec![])), None),
-            (Outcome::Message(content(vec![text("nul\0s")])), Some("nuls")),
-            (
-                Outcome::Message(content(vec![part(PartContent::Data("{\"n\":1.0}".into()))])),
-                Some("{\"n\":1.0}"),
-            ),
-            (Outcome::Message(content(vec![file("workspace:/x/report.pdf", None)])), Some("report.pdf")),
-            (task(TaskState::Completed, Some(content(vec![text("m")])), vec![text("a")]), Some("m\na")),
-            (task(TaskState::Failed, None, vec![]), Some("The task failed.")),
+        for (parts, expected) in [
+            (vec![text("a"), text("b")], "a\nb"),
+            (vec![text("nul\0s")], "nuls"),
+            (vec![part(PartContent::Data("{\"n\":1.0}".into()))], "{\"n\":1.0}"),
+            (vec![file("workspace:/x/report.pdf", None)], "report.pdf"),
+            (vec![file("workspace:/x/report.pdf", None), text("read this")], "read this"),
         ] {
-            let text = Letter::of_outcome(&outcome).map(|letter| letter.text);
-            assert_eq!(text.as_deref(), expected, "{outcome:?}");
+            assert_eq!(Letter::of(&parts).text, expected, "{parts:?}");
         }
+    }
+
+    #[test]
+    fn bytes_go_to_a_peer_as_bytes() {
+        let bytes = wit::File {
+            name: Some("a.txt".into()),
+            media_type: Some("text/plain".into()),
+            source: wit::FileSource::Bytes(b"hi".to_vec()),
+        };
+        let message = Letter::of(&[part(PartContent::File(bytes))]).into_message("m");
+        let a2a::Content::File(file) = &message.parts[1].content else { panic!("{message:?}") };
+        assert_eq!((file.bytes.as_deref(), file.uri.as_deref()), (Some("aGk="), None));
+        assert_eq!((file.name.as_deref(), file.mime_type.as_deref()), (Some("a.txt"), Some("text/plain")));
     }
 
     #[test]

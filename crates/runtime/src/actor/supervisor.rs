@@ -229,10 +229,10 @@ impl Supervisor {
     fn fly(&mut self, callback: Callback, what: What, time: Duration) {
         let Some(instance) = &self.instance else { return };
         let message = match &callback {
-            Callback::Message(message) => Some(message.id.clone()),
+            Callback::Message(message) => Some(&**message),
             _ => None,
         };
-        let call = Call::new(callback.name(), message);
+        let call = Call::on(callback.name(), message);
         let number = self.next_number;
         self.next_number += 1;
         let returned = instance.call(callback, call.clone());
@@ -406,7 +406,7 @@ impl Supervisor {
             flight.call.canceled.cancel();
         }
         if let (Life::Running, Some(instance)) = (&self.life, &mut self.instance) {
-            let said = instance.call(Callback::Stop(reason), Call::new("on-stop", None));
+            let said = instance.call(Callback::Stop(reason), Call::new("on-stop"));
             tokio::select! {
                 // Without an answer its instance is ending, which is heard separately.
                 Ok(_) = said => {}

@@ -68,7 +68,7 @@ impl WasiHttpHooks for Outgoing {
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Answered> + Send> {
         let agent = self.agent.clone();
-        let call = self.call.clone().unwrap_or_else(|| Call::new("background", None));
+        let call = self.call.clone().unwrap_or_else(|| Call::new("background"));
         Box::new(async move {
             let response =
                 send(&agent, &call, request, options.unwrap_or_default()).await.map_err(of_fetch)?;

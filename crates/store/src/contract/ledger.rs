@@ -1,5 +1,6 @@
 //! What a workspace's state must hold, kept by the book: every promise of the trait as plain code on lists.
 
+use super::delegations::Delegations;
 use crate::state::{
     Accepted, Backlog, Claimed, DeadLetter, Dropped, MessageKey, NewSend, Page, Position, Progress,
     Retention, RowKind, Runs, Settlement, UnixMillis, Unsettled,
@@ -21,6 +22,7 @@ pub(super) struct Ledger {
     pub(super) sends: Vec<Send>,
     /// Indices of the sends that were ever begun, in the order of their newest attempts.
     begun: Vec<usize>,
+    pub(super) delegations: Delegations,
 }
 
 #[derive(Debug)]
@@ -277,7 +279,8 @@ impl Ledger {
     }
 
     pub(super) fn retain(&mut self, retention: Retention, now: UnixMillis) -> Dropped {
-        let mut dropped = Dropped::default();
+        let delegations = self.delegations.forget(now - retention.ended_ms);
+        let mut dropped = Dropped { delegations, ..Dropped::default() };
         for index in std::mem::take(&mut self.dead) {
             let buried = self.messages.get(index).and_then(|message| message.grave.as_ref());
             if buried.is_some_and(|(_, _, at)| *at < now - retention.dead_ms) {

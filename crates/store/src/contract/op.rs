@@ -4,6 +4,8 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
+use crate::state::DelegationStep;
+
 /// One step, in one of two workspaces that share the state.
 #[derive(Debug, Clone)]
 pub(super) struct Step {
@@ -49,6 +51,13 @@ pub(super) enum Op {
     Settle {
         send: Pick,
         how: How,
+    },
+    Delegate {
+        slot: u8,
+    },
+    DelegationStep {
+        slot: u8,
+        step: DelegationStep,
     },
     Retain {
         ended_ms: i64,
@@ -98,9 +107,11 @@ pub(super) enum How {
 
 /// A life with more of one thing than of others, so that rare meetings happen.
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let weights = prop_oneof![Just([4, 1, 1]), Just([3, 5, 1]), Just([3, 3, 4])];
-    weights.prop_flat_map(|[inbox, outbox, upkeep]| {
-        let op = prop_oneof![inbox => inbox_op(), outbox => outbox_op(), upkeep => upkeep_op()];
+    let weights = prop_oneof![Just([4, 1, 1, 1]), Just([3, 5, 1, 1]), Just([3, 3, 4, 1]), Just([1, 1, 2, 6])];
+    weights.prop_flat_map(|[inbox, outbox, upkeep, delegations]| {
+        let op = prop_oneof![
+            inbox => inbox_op(), outbox => outbox_op(), upkeep => upkeep_op(), delegations => delegation_op()
+        ];
         let workspace = prop::bool::weighted(0.2).prop_map(usize::from);
         vec((workspace, op).prop_map(|(workspace, op)| Step { workspace, op }), 1..90)
     })
@@ -128,6 +139,20 @@ fn outbox_op() -> impl Strategy<Value = Op> {
         4 => pick().prop_map(|send| Op::Begin { send }),
         4 => (pick(), how()).prop_map(|(send, how)| Op::Settle { send, how }),
         4 => vec((any::<u8>(), echo()), 1..3).prop_map(|rows| Op::Accept { rows, cursor: None }),
+    ]
+}
+
+fn delegation_op() -> impl Strategy<Value = Op> {
+    let step = prop_oneof![
+        2 => (0..4_u8).prop_map(|id| DelegationStep::Accepted { id: format!("id {id}") }),
+        1 => Just(DelegationStep::Queued),
+        1 => Just(DelegationStep::Refused { reason: "no".to_owned() }),
+        1 => (0..3_u8).prop_map(|text| DelegationStep::Completed { text: format!("text {text}") }),
+        1 => Just(DelegationStep::Failed { reason: "gone".to_owned() }),
+    ];
+    prop_oneof![
+        2 => (0..4_u8).prop_map(|slot| Op::Delegate { slot }),
+        3 => (0..4_u8, step).prop_map(|(slot, step)| Op::DelegationStep { slot, step }),
     ]
 }
 

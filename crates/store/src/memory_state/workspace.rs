@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::delegations::Delegations;
 use super::outbox::Outbox;
 use crate::state::{
     Accepted, Backlog, Claimed, DeadLetter, Dropped, Incoming, MessageKey, NewSend, Page, Position,
@@ -20,6 +21,7 @@ pub(super) struct Workspace {
     /// In the order in which they were given up.
     pub(super) dead: Vec<DeadLetter>,
     pub(super) outbox: Outbox,
+    pub(super) delegations: Delegations,
 }
 
 /// Sender, and the sender's id.
@@ -201,7 +203,8 @@ impl Workspace {
 
     pub(super) fn retain(&mut self, retention: Retention, now: UnixMillis) -> Dropped {
         let ended = now.saturating_sub(retention.ended_ms);
-        let mut dropped = Dropped { sends: self.outbox.forget(ended), ..Dropped::default() };
+        let (sends, delegations) = (self.outbox.forget(ended), self.delegations.forget(ended));
+        let mut dropped = Dropped { sends, delegations, ..Dropped::default() };
 
         let dead_since = now.saturating_sub(retention.dead_ms);
         let (gone, kept) = std::mem::take(&mut self.dead)

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::WorkspaceRow;
+use super::{WorkspaceRow, delegations};
 use crate::state::{Dropped, MessageKey, Retention, StateError, UnixMillis};
 
 /// Remembered rows dropped in one transaction at most.
@@ -38,6 +38,7 @@ pub(super) fn drop_piece(
         // Dead letters first: while there is one, its ids are remembered.
         dropped.dead = drop_dead(db, workspace, now.saturating_sub(retention.dead_ms))?;
         dropped.sends = drop_sends(db, workspace, ended)?;
+        dropped.delegations = delegations::drop_ended(db, workspace, ended)?;
     }
     let keys = forgettable(db, workspace, piece, retention.keep_newest, ended)?;
     let mut forget =

@@ -52,6 +52,7 @@ pub(super) fn explained(gate: &Gate, request: &Request) -> Explanation {
         Request::Peer(name) => gate.explain(&Effect::CallPeer { id: name, name: Some(name), bytes: 0 }),
         Request::Plugin(plugin) => gate
             .explain(&Effect::InstallPlugin { name: plugin.name.as_str(), source: plugin.source.as_str() }),
+        Request::Memory(scope) => gate.explain(&Effect::WriteMemory { scope: *scope, bytes: 0 }),
         Request::Storage(size) => gate.explain(&Effect::Store { bytes: size.bytes(), used: 0 }),
     }
 }
@@ -154,6 +155,7 @@ pub(super) fn summary(grants: &Grants) -> String {
         counted(grants.reveal.len(), "secret to see", "secrets to see"),
         counted(grants.peers.len(), "peer", "peers"),
         counted(grants.plugins.len(), "plugin", "plugins"),
+        grants.memory.map(|scope| format!("{scope} memory")),
         grants.storage_bytes.map(|size| format!("{size} of storage")),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();

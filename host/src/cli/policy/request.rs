@@ -5,7 +5,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use molecule_host::gate::{
-    ByteSize, InvalidPointer, InvalidSecretName, InvalidSize, SecretPlace, SecretUse, Target,
+    ByteSize, InvalidMemoryScope, InvalidPointer, InvalidSecretName, InvalidSize, MemoryScope, SecretPlace,
+    SecretUse, Target,
 };
 
 use molecule_host::plugins::{InvalidPlugin, PluginRef};
@@ -28,11 +29,13 @@ pub(super) enum Request {
     Peer(String),
     /// `plugin NAME[@SOURCE]`
     Plugin(PluginRef),
+    /// `memory SCOPE`
+    Memory(MemoryScope),
     /// `storage SIZE`
     Storage(ByteSize),
 }
 
-const FORMS: &str = "ask for [METHOD] URL, connect ADDRESS URL, secret NAME URL, reveal NAME, peer PEER, plugin NAME[@SOURCE] or storage SIZE";
+const FORMS: &str = "ask for [METHOD] URL, connect ADDRESS URL, secret NAME URL, reveal NAME, peer PEER, plugin NAME[@SOURCE], memory SCOPE or storage SIZE";
 
 impl Request {
     /// Reads the requests of a command line: each in quotes, or in words of their own.
@@ -67,6 +70,9 @@ impl Request {
             "peer" => Ok(Self::Peer(next()?.to_owned())),
             "reveal" => Ok(Self::Reveal(next()?.to_owned())),
             "plugin" => next()?.parse().map(Self::Plugin).map_err(|error: InvalidPlugin| error.to_string()),
+            "memory" => {
+                next()?.parse().map(Self::Memory).map_err(|error: InvalidMemoryScope| error.to_string())
+            }
             "storage" => next()?.parse().map(Self::Storage).map_err(|error: InvalidSize| error.to_string()),
             "connect" => {
                 let address = next()?;
@@ -116,6 +122,7 @@ impl fmt::Display for Request {
             Self::Reveal(name) => write!(f, "reveal {name}"),
             Self::Peer(name) => write!(f, "peer {name}"),
             Self::Plugin(plugin) => write!(f, "plugin {plugin}"),
+            Self::Memory(scope) => write!(f, "memory {scope}"),
             Self::Storage(size) => write!(f, "storage {size}"),
         }
     }

@@ -159,7 +159,8 @@ fn indent(before: &str) -> String {
 fn is_list(grant: &Grant) -> bool {
     match grant {
         Grant::Peer(_) | Grant::Net(_) | Grant::Secret(_) | Grant::Reveal(_) | Grant::Plugin(_) => true,
-        Grant::Storage(_)
+        Grant::Memory(_)
+        | Grant::Storage(_)
         | Grant::MessageBytes(_)
         | Grant::MessagesPerMinute(_)
         | Grant::RequestsPerMinute(_) => false,
@@ -194,6 +195,7 @@ mod tests {
                 "peer" => Grant::Peer(value.parse().unwrap()),
                 "net" => Grant::Net(value.parse().unwrap()),
                 "secret" => Grant::Secret(value.parse().unwrap()),
+                "memory" => Grant::Memory(value.parse().unwrap()),
                 "storage" => Grant::Storage(value.parse().unwrap()),
                 "bytes" => Grant::MessageBytes(value.parse().unwrap()),
                 other => panic!("{other}"),
@@ -228,6 +230,7 @@ mod tests {
             ),
             ("allow-peer = [\"bob\"]\n", &["peer bob"], "allow-peer = [\"bob\"]\n"),
             ("allow-storage = \"1MiB\" # little\n", &["storage 2MiB"], "allow-storage = \"2MiB\" # little\n"),
+            ("allow-memory = \"local\"\n", &["memory team"], "allow-memory = \"team\"\n"),
             ("", &["bytes 300000"], "max-message-bytes = 300000\n"),
         ] {
             assert_eq!(added(before, &grants(flags)).unwrap(), after, "{before}");
