@@ -24,17 +24,20 @@
 
 pub mod a2a;
 pub mod activity;
+pub mod approvals;
 pub mod card;
 pub mod create;
 pub mod delegation;
 pub mod discovery;
 pub mod error_body;
+pub mod events;
 pub mod heartbeat;
 pub mod id;
 pub mod inbound;
 pub mod instructions;
 pub mod json;
 pub mod limits;
+pub mod memory;
 pub mod notify;
 pub mod platform_url;
 pub mod proxy;
@@ -45,6 +48,7 @@ pub mod state;
 pub mod timestamp;
 pub mod token;
 pub mod tokens;
+pub mod uploads;
 pub mod workspace;
 
 pub use a2a::{Content, FileContent, Message, Part, Role};
