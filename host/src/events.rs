@@ -93,6 +93,12 @@ pub enum Event {
         /// Who sent it: `user`, or a workspace id.
         from: String,
     },
+    /// A file that somebody uploaded for the agent is here.
+    #[non_exhaustive]
+    FileIn {
+        /// What its uploader called it.
+        name: String,
+    },
     /// The agent was done with a message.
     #[non_exhaustive]
     Handled {
@@ -225,6 +231,7 @@ impl Event {
                 message: message.map(clean),
                 times,
             },
+            Self::FileIn { name } => Self::FileIn { name: clean(name) },
             Self::Plugin { name, line } => Self::Plugin { name: clean(name), line: clean(line) },
             Self::Trouble(trouble) => Self::Trouble(clean(trouble)),
             Self::Ended(ended) => Self::Ended(ended.redacted(redactor)),
@@ -370,6 +377,7 @@ mod tests {
         let mut events = vec![
             Event::Registered { name: key() },
             Event::MessageIn { id: key(), from: key() },
+            Event::FileIn { name: key() },
             Event::Handled { id: key(), answered: true, took: Duration::ZERO },
             Event::Delivered { to: key() },
             Event::Undeliverable { to: key(), reason: key() },

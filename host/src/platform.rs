@@ -27,7 +27,7 @@ mod retry;
 mod transport;
 
 pub use self::client::Client;
-pub use self::endpoints::{ActivityAnswer, PluginDownload, Reach, Registration};
+pub use self::endpoints::{ActivityAnswer, PendingFile, PluginDownload, Reach, Registration};
 pub use self::error::{PlatformError, PlatformFault};
 pub use self::network::Network;
 pub use self::pace::{Pace, Paces};

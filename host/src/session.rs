@@ -11,6 +11,7 @@
 mod appeals;
 mod context;
 mod decisions;
+mod delegations;
 mod denials;
 mod directory;
 mod dispatch;
@@ -19,13 +20,16 @@ mod files;
 mod fold;
 mod handle;
 mod heartbeat;
+mod history;
 mod inbound;
 mod inbox;
+mod kept;
 mod lanes;
 mod letter;
 mod observer;
 mod outbox;
 mod plugins;
+mod presence;
 mod secrets;
 mod services;
 mod tally;
@@ -34,7 +38,7 @@ mod waiting;
 mod watch;
 
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use molecule_gate::Gate;
@@ -62,6 +66,7 @@ use context::{Context, Mode};
 use denials::Denials;
 use directory::Directory;
 use dispatch::Handling;
+use files::{Files, Shelf};
 use lanes::Lanes;
 use observer::WorkspaceObserver;
 use services::WorkspaceServices;
@@ -89,12 +94,13 @@ pub(crate) async fn start(
         Some(client.clone()),
         spec.plugins.clone(),
         host.network.clock.clone(),
-        folder.map(|folder| folder.plugins()),
+        folder.as_ref().map(|folder| folder.plugins()),
     );
     let name =
         spec.name.clone().or_else(|| Some(agent.card.name.clone()).filter(|name| !name.trim().is_empty()));
     let name = name.unwrap_or_else(|| default_name(&spec));
     let card = wire_card(&name, &agent.card);
+    let shelf = folder.as_ref().map(|folder| Shelf::new(folder.uploads()));
 
     let outbox = Arc::new(Notify::new());
     let (end, ends) = mpsc::unbounded_channel();
@@ -107,6 +113,8 @@ pub(crate) async fn start(
             gate,
             secrets,
             plugins,
+            files: Files::new(shelf),
+            card: Mutex::new(card),
             denials: Denials::default(),
             hearings: Hearings::default(),
             vitals: Vitals::new(),
@@ -123,6 +131,7 @@ pub(crate) async fn start(
             look: Notify::new(),
             poll: Notify::new(),
             pull_secrets: Notify::new(),
+            delegated: Notify::new(),
             decided: Notify::new(),
             eager: AtomicUsize::new(0),
             seen_all: watched::Sender::new(None),
@@ -138,7 +147,7 @@ pub(crate) async fn start(
 
     let mut loops = JoinSet::new();
     let (started, starts) = oneshot::channel();
-    loops.spawn(watch::run(context.clone(), card, started));
+    loops.spawn(watch::run(context.clone(), started));
     starts.await.unwrap_or_else(|_| Err(StartError::Misconfigured("the start was given up".to_owned())))?;
     // Not before: the first lease stands for the agent's first start.
     let _ = context.lease.set(host.state.lease(&context.spec.workspace_id.to_string()).await?);
@@ -255,6 +264,7 @@ impl Session {
         let actor = self.spawn_actor(instructions);
         context.mode.send_if_modified(Mode::resumed);
         loops.spawn(inbound::run(context.clone()));
+        loops.spawn(delegations::run(context.clone()));
         loops.spawn(tell_pauses(context.clone(), actor.clone()));
         let handling = Handling { slots: self.concurrency(), on_death: self.agent.card.asks.on_death };
         let mut dispatching = tokio::spawn(dispatch::run(context.clone(), actor.clone(), handling));
@@ -453,7 +463,8 @@ mod tests {
             ("decisions", size(decisions::run)),
             ("denials", size(denials::run)),
             ("retain", size(retain)),
-            ("watch", size(|context| watch::run(context, Json::null(), oneshot::channel().0))),
+            ("watch", size(|context| watch::run(context, oneshot::channel().0))),
+            ("delegations", size(delegations::run)),
             ("context", std::mem::size_of::<Context>()),
             ("session", std::mem::size_of::<Session>()),
         ];

@@ -52,6 +52,8 @@ pub struct AgentSpec {
     pub secrets: Vec<SecretSource>,
     /// What is said about its plugins. Which of them the agent may install is in `grants`.
     pub plugins: PluginSettings,
+    /// By which keys the platform knows copies of its delegations.
+    pub delegation_keys: DelegationKeys,
     /// Who is asked before it is denied what a grant would give it; nobody where nothing is said.
     pub appeals: Option<Arc<dyn Appeals>>,
     /// How often the host asks and tells.
@@ -98,6 +100,7 @@ impl AgentSpec {
             grants: Grants::default(),
             secrets: Vec::new(),
             plugins: PluginSettings::default(),
+            delegation_keys: DelegationKeys::default(),
             appeals: None,
             intervals: Intervals::default(),
             on_pause: OnEnd::Wait,
@@ -122,6 +125,17 @@ impl AgentSpec {
             *time = (*time).min(Self::LONGEST);
         }
     }
+}
+
+/// By which keys the platform knows copies of delegations, where the agent gives none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DelegationKeys {
+    /// One for each delegation, whenever it is asked for.
+    #[default]
+    Unique,
+    /// As the Python SDK makes them, of the task and the minute: two equal tasks within a minute are one, to whomever they
+    /// go. For a workspace that both hosts share.
+    CompatMinute,
 }
 
 /// How much may wait for an agent on this machine. Beyond that nothing more is taken in, save what the page under way

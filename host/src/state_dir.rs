@@ -107,6 +107,11 @@ impl WorkspaceDir {
         Ok(path)
     }
 
+    /// The folder of files that came with messages, which need not be there.
+    pub fn uploads(&self) -> PathBuf {
+        self.path.join("uploads")
+    }
+
     /// The folder of its plugins, which need not be there.
     pub fn plugins(&self) -> PathBuf {
         self.path.join("plugins")

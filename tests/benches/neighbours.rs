@@ -134,7 +134,7 @@ async fn answers(of: &Actor) -> Vec<Duration> {
         let began = Instant::now();
         let delivery = of.deliver(message("hello")).await;
         times.push(began.elapsed());
-        assert!(matches!(delivery, Delivery::Handled(Ok(_))), "{delivery:?}");
+        assert!(matches!(delivery, Delivery::Handled(Ok(_), _)), "{delivery:?}");
     }
     times.sort();
     times

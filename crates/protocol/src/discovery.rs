@@ -50,9 +50,7 @@ impl Peer {
 
     /// Reads a list of them; what is none is left out. `null` is an empty list; `None` where the body is no list.
     pub fn read_list(body: &[u8]) -> Option<Vec<Self>> {
-        let value = Json::from_text(json::repair(body).as_ref()).ok()?;
-        let list = if value.is_null() { Vec::new() } else { value.as_list()? };
-        Some(list.iter().filter_map(Self::read).collect())
+        json::read_list(body, Self::read)
     }
 }
 

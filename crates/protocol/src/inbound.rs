@@ -88,7 +88,7 @@ impl ActivityRow {
             return Inbound::Skip(Skip::Upload);
         }
         let sender = self.sender();
-        if matches!(&sender, Sender::Peer(peer) if peer == own) {
+        if self.is_of(own) {
             return Inbound::Skip(Skip::Own);
         }
         match self.message() {
@@ -100,6 +100,11 @@ impl ActivityRow {
                 message,
             })),
         }
+    }
+
+    /// True if `own` caused it.
+    pub fn is_of(&self, own: &WorkspaceId) -> bool {
+        matches!(self.sender(), Sender::Peer(peer) if peer == *own)
     }
 
     /// The text that an echo repeats; empty where it was files only.

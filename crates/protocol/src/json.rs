@@ -139,6 +139,13 @@ impl fmt::Display for Json {
     }
 }
 
+/// The elements of a list that `read` makes something of; `null` is an empty list. `None` where the body is no list.
+pub(crate) fn read_list<T>(body: &[u8], read: impl Fn(&Json) -> Option<T>) -> Option<Vec<T>> {
+    let value = Json::from_text(repair(body).as_ref()).ok()?;
+    let list = if value.is_null() { Vec::new() } else { value.as_list()? };
+    Some(list.iter().filter_map(read).collect())
+}
+
 /// For `#[serde(deserialize_with)]`: the platform reads `null` as the zero of a member.
 pub(crate) fn null_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,

@@ -131,7 +131,7 @@ where
 }
 
 /// The gate's denial, in the words of the contract.
-pub(crate) fn denied(denial: Denial) -> Error {
+pub fn denied(denial: Denial) -> Error {
     match denial.rule {
         Rule::Size | Rule::FileSize | Rule::RequestSize => Error::TooLarge(denial.to_string()),
         Rule::Rate { retry_after } | Rule::RequestRate { retry_after } => Error::RateLimited(Backoff {

@@ -56,6 +56,7 @@ pub use fetch::{
     Times, TlsFault,
 };
 pub use guest::Call;
+pub use imports::denied;
 pub use limits::{Limits, Refusal, Resource};
 pub use plugins::{GUEST_PATH as PLUGINS_PATH, OpenPlugin};
 pub use runtime::{Runtime, RuntimeError, RuntimeOptions};

@@ -141,6 +141,7 @@ fn line_of(event: &Event) -> Line {
         Event::Started => Line::host(Level::INFO, "started"),
         Event::Heartbeat => Line::host(Level::TRACE, "heartbeat"),
         Event::MessageIn { id, from, .. } => Line::host(Level::INFO, format!("message {id} from {from}")),
+        Event::FileIn { name, .. } => Line::host(Level::INFO, format!("file {name} is here")),
         Event::Handled { id, answered, took, .. } => {
             let answer = if *answered { "with an answer" } else { "without an answer" };
             Line::host(Level::INFO, format!("message {id} was handled in {took:.1?}, {answer}"))

@@ -80,6 +80,11 @@ impl Client {
         }
     }
 
+    /// What stands between the parts of a form, and in none of them.
+    pub(super) fn boundary(&self) -> String {
+        format!("molecule-{}", random::message_id(&self.0.network.random))
+    }
+
     /// The error of a call that is over before it, or after all of it, was sent.
     pub(super) fn refused(&self, call: &Call, fault: PlatformFault) -> PlatformError {
         self.asked(call, 0, Duration::ZERO).failed(fault)

@@ -34,9 +34,12 @@ impl PlatformError {
             Unauthorized { .. } | Forbidden { .. } | OriginRefused | NotFound { .. } | EmptyNotFound => {
                 Delivery::No
             }
-            RouteMissing | Redirected { .. } | RateLimited { .. } | Gone { .. } | Rejected { .. } => {
-                Delivery::No
-            }
+            TooManyTokens
+            | RouteMissing
+            | Redirected { .. }
+            | RateLimited { .. }
+            | Gone { .. }
+            | Rejected { .. } => Delivery::No,
             // An answer that is no HTTP may come from something behind which the platform has acted.
             Timeout { .. }
             | Broken(_)
@@ -163,6 +166,11 @@ pub enum PlatformFault {
         /// The origin of the place; no path, which may be long or secret.
         to: String,
     },
+    /// As many tokens as a workspace may have.
+    #[error(
+        "the workspace has as many live tokens as it may; revoke some, `molecule-host token status` lists them"
+    )]
+    TooManyTokens,
     /// Too many requests from this address.
     #[error("too many requests from this address{}; run fewer agents behind it, lengthen the intervals, or have RATE_LIMIT raised", wait(*retry_after))]
     RateLimited {

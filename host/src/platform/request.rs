@@ -104,6 +104,8 @@ pub(super) struct Call {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) body: Option<Bytes>,
+    /// What the body is.
+    pub(super) kind: HeaderValue,
     /// Whether the bearer token goes along, if there is one.
     pub(super) bearer: bool,
     /// Whether the newer of the two headers that name the sender of a message goes along.
@@ -130,6 +132,8 @@ pub(super) enum Lane {
 
 /// The time limit of most requests, connecting included.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How long the next piece of a body may take that is read as it comes.
+const IDLE: Duration = Duration::from_secs(60);
 /// The longest body of most answers.
 const BODY: usize = 1024 * 1024;
 
@@ -140,11 +144,12 @@ impl Call {
             method: Method::GET,
             url,
             body: None,
+            kind: HeaderValue::from_static("application/json"),
             bearer: true,
             as_source: false,
             repeat: Repeat::Read,
             lane: Lane::Asked,
-            limits: Limits { deadline: DEADLINE, body: BODY },
+            limits: Limits { deadline: DEADLINE, body: BODY, idle: IDLE },
             streamed: false,
             if_lost: None,
         }
@@ -155,8 +160,17 @@ impl Call {
         Self { method: Method::POST, repeat, ..Self::get(url) }
     }
 
+    /// A DELETE: what is gone is gone, so it may be repeated.
+    pub(super) fn delete(url: Url) -> Self {
+        Self { method: Method::DELETE, repeat: Repeat::Idempotent, ..Self::get(url) }
+    }
+
     pub(super) fn with_json(self, text: String) -> Self {
         Self { body: Some(storable(text)), ..self }
+    }
+
+    pub(super) fn with_body(self, kind: HeaderValue, body: Vec<u8>) -> Self {
+        Self { body: Some(body.into()), kind, ..self }
     }
 
     pub(super) fn anonymous(self) -> Self {
@@ -169,6 +183,11 @@ impl Call {
 
     pub(super) fn within(mut self, seconds: u64) -> Self {
         self.limits.deadline = Duration::from_secs(seconds);
+        self
+    }
+
+    pub(super) fn idle(mut self, idle: Duration) -> Self {
+        self.limits.idle = idle;
         self
     }
 
@@ -198,7 +217,7 @@ pub(super) fn build(
     headers
         .insert(USER_AGENT, HeaderValue::from_static(concat!("molecule-host/", env!("CARGO_PKG_VERSION"))));
     if call.body.is_some() {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, call.kind.clone());
     }
     let workspace = HeaderValue::from_str(&identity.workspace.to_string())
         .map_err(|_| invalid("the workspace id is no header"))?;

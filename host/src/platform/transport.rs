@@ -55,6 +55,8 @@ pub struct Limits {
     pub deadline: Duration,
     /// The longest body that is read, in bytes.
     pub body: usize,
+    /// How long the next piece of a body may take that is read as it comes.
+    pub idle: Duration,
 }
 
 /// Why there is no answer.

@@ -1,11 +1,12 @@
 //! What the loops of one workspace share.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use molecule_gate::{Gate, Receipt};
+use molecule_protocol::Json;
 use molecule_store::state::{Fence, State, StateError};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
@@ -15,6 +16,7 @@ use super::appeals::Hearings;
 use super::decisions;
 use super::denials::Denials;
 use super::directory::Directory;
+use super::files::Files;
 use super::lanes::Lanes;
 use super::tally::Tally;
 use super::vitals::Vitals;
@@ -66,6 +68,9 @@ pub(super) struct Context {
     pub(super) gate: Arc<Gate>,
     pub(super) secrets: Arc<Secrets>,
     pub(super) plugins: Plugins,
+    pub(super) files: Files,
+    /// What the platform is told of the agent.
+    pub(super) card: Mutex<Json>,
     pub(super) outlet: Outlet,
     pub(super) denials: Denials,
     pub(super) hearings: Hearings,
@@ -92,6 +97,8 @@ pub(super) struct Context {
     pub(super) poll: Notify,
     /// Look for other secrets now.
     pub(super) pull_secrets: Notify,
+    /// A task was given to a peer: there is a result to look for.
+    pub(super) delegated: Notify,
     /// The gate has decided something that is worth a row of the workspace's log.
     pub(super) decided: Notify,
     /// How many wait for something that only a poll brings.
@@ -120,6 +127,11 @@ impl Context {
     /// The time of day, in milliseconds since the Unix epoch.
     pub(super) fn unix_millis(&self) -> i64 {
         clock::unix_millis(&self.clock)
+    }
+
+    /// What the platform is told of the agent.
+    pub(super) fn card(&self) -> Json {
+        self.card.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// An id for a message of ours.

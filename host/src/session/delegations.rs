@@ -37,38 +37,9 @@ const SELDOM: Duration = Duration::from_secs(60);
 /// What an agent is shown of its delegations.
 const SHOWN: usize = 50;
 
-/// Gives a task to a peer.
-pub(super) async fn delegate(
-    context: &Arc<Context>,
-    permit: Permit<Delegate>,
-    call: &Call,
-) -> Result<Delegated, Error> {
-    let Delegate { peer, task, key } = permit.into_act();
-    let target: PeerId = peer.id.parse().map_err(|_| Error::Invalid(format!("{} is no peer", peer.id)))?;
-    let task = context.redactor().redact_owned(task).replace('\0', "");
-    if task.trim().is_empty() {
-        return Err(Error::Invalid("a delegation needs a task".to_owned()));
-    }
-    let slot = slot(context, call, &target, &task, key.as_deref());
-    let key = key.unwrap_or_else(|| idempotency_key(context, &slot, &target, &task));
-    let new = NewDelegation { slot, key, target: target.as_str().to_owned(), task, at: context.unix_millis() };
-    let kept = context.keep(|| context.state.open_delegation(context.fence(), new.clone())).await;
-    let kept = kept.ok_or(Error::Canceled(wit::Sent::No))?;
-    if kept.id.is_some() {
-        return Ok(shown(context, kept));
-    }
-    match ask(context, &kept).await {
-        Ok(id) => {
-            context.delegated.notify_one();
-            Ok(shown(context, Delegation { id: Some(id), progress: DelegationProgress::Open, ..kept }))
-        }
-        Err(error) => Err(errors::of_platform(&error)),
-    }
-}
-
 /// What names a delegation on this host: the agent's own key; or the message that it was made for, so that a second run of
 /// that makes the same one; or nothing but itself.
-fn slot(context: &Context, call: &Call, target: &PeerId, task: &str, key: Option<&str>) -> String {
+pub(super) fn slot(context: &Context, act: &Delegate, call: &Call) -> String {
     let hash = |parts: &[&str]| {
         let mut hasher = blake3::Hasher::new();
         for part in parts {
@@ -76,7 +47,7 @@ fn slot(context: &Context, call: &Call, target: &PeerId, task: &str, key: Option
         }
         hasher.finalize().to_hex().to_string()
     };
-    match (key, &call.message, &call.sender) {
+    match (&act.key, &call.message, &call.sender) {
         (Some(key), _, _) => format!("key:{}", hash(&[key])),
         (None, Some(message), Some(sender)) => {
             let sender = match sender {
@@ -84,9 +55,38 @@ fn slot(context: &Context, call: &Call, target: &PeerId, task: &str, key: Option
                 Sender::Caller(caller) => caller.id.as_str(),
                 Sender::User | Sender::Schedule(_) => "user",
             };
-            format!("message:{}", hash(&[sender, message, target.as_str(), task]))
+            format!("message:{}", hash(&[sender, message, &act.peer.id, &act.task]))
         }
         _ => format!("once:{}", context.message_id()),
+    }
+}
+
+/// Gives a task to a peer.
+pub(super) async fn delegate(
+    context: &Context,
+    permit: Permit<Delegate>,
+    slot: String,
+) -> Result<Delegated, Error> {
+    let Delegate { peer, task, key } = permit.into_act();
+    let target: PeerId = peer.id.parse().map_err(|_| Error::Invalid(format!("{} is no peer", peer.id)))?;
+    let task = context.redactor().redact_owned(task).replace('\0', "");
+    if task.trim().is_empty() {
+        return Err(Error::Invalid("a delegation needs a task".to_owned()));
+    }
+    let key = key.unwrap_or_else(|| idempotency_key(context, &slot, &target, &task));
+    let new =
+        NewDelegation { slot, key, target: target.as_str().to_owned(), task, at: context.unix_millis() };
+    let kept = context.keep(|| context.state.open_delegation(context.fence(), new.clone())).await;
+    let kept = kept.ok_or(Error::Canceled(wit::Sent::No))?;
+    if kept.id.is_some() {
+        return Ok(shown(context, kept));
+    }
+    let asked = ask(context, &kept).await;
+    // Its result is looked for, or it is asked for again.
+    context.delegated.notify_one();
+    match asked {
+        Ok(id) => Ok(shown(context, Delegation { id: Some(id), ..kept })),
+        Err(error) => Err(errors::of_platform(&error)),
     }
 }
 
@@ -105,17 +105,19 @@ fn idempotency_key(context: &Context, slot: &str, target: &PeerId, task: &str) -
 /// Asks the platform to pass a task on, and keeps what it says.
 async fn ask(context: &Context, kept: &Delegation) -> Result<String, PlatformError> {
     let request = DelegateRequest {
-        target_id: kept.target.clone(),
-        task: kept.task.clone(),
-        idempotency_key: Some(kept.key.clone()),
+        target_id: kept.made.target.clone(),
+        task: kept.made.task.clone(),
+        idempotency_key: Some(kept.made.key.clone()),
     };
     let (step, result) = match context.client.delegate(&request).await {
-        Ok(answer) => (DelegationStep::Accepted { id: answer.delegation_id.clone() }, Ok(answer.delegation_id)),
+        Ok(answer) => {
+            (DelegationStep::Accepted { id: answer.delegation_id.clone() }, Ok(answer.delegation_id))
+        }
         // Nobody can tell, or it will work later: it is asked for again, under the same key.
         Err(error) if error.delivery() != Delivery::No => return Err(error),
         Err(error) => (DelegationStep::Refused { reason: error.to_string() }, Err(error)),
     };
-    step_to(context, &kept.slot, step).await;
+    step_to(context, &kept.made.slot, step).await;
     result
 }
 
@@ -127,7 +129,8 @@ async fn step_to(context: &Context, slot: &str, step: DelegationStep) {
 /// One delegation, as it stands now.
 pub(super) async fn one(context: &Context, id: &str) -> Result<Delegated, Error> {
     let found = context.state.delegation(context.fence(), id).await.map_err(|error| unreadable(&error))?;
-    let found = found.ok_or_else(|| Error::NotFound(format!("this workspace has made no delegation {id}")))?;
+    let found =
+        found.ok_or_else(|| Error::NotFound(format!("this workspace has made no delegation {id}")))?;
     if found.progress != DelegationProgress::Open {
         return Ok(shown(context, found));
     }
@@ -147,11 +150,11 @@ fn unreadable(error: &molecule_store::state::StateError) -> Error {
 }
 
 fn shown(context: &Context, kept: Delegation) -> Delegated {
-    let name = context.directory.name_of(&kept.target);
+    let name = context.directory.name_of(&kept.made.target);
     Delegated {
         id: kept.id.unwrap_or_default(),
-        peer: PeerRef { id: kept.target, name },
-        task: kept.task,
+        peer: PeerRef { id: kept.made.target, name },
+        task: kept.made.task,
         status: match kept.progress {
             DelegationProgress::Open => DelegationStatus::Pending,
             DelegationProgress::Queued => DelegationStatus::Queued,
@@ -163,7 +166,7 @@ fn shown(context: &Context, kept: Delegation) -> Delegated {
                 DelegationStatus::Failed(reason)
             }
         },
-        at: molecule_protocol::Timestamp::from_millisecond(kept.at).ok().map(|at| at.to_string()),
+        at: molecule_protocol::Timestamp::from_millisecond(kept.made.at).ok().map(|at| at.to_string()),
     }
 }
 
@@ -171,7 +174,7 @@ fn shown(context: &Context, kept: Delegation) -> Delegated {
 pub(super) async fn run(context: Arc<Context>) {
     loop {
         context.working().await;
-        let open = context.keep(|| context.state.open_delegations(context.fence(), usize::MAX)).await;
+        let open = context.keep(|| context.state.open_delegations(context.fence())).await;
         let open = open.unwrap_or_default();
         if open.is_empty() {
             context.delegated.notified().await;
@@ -211,9 +214,9 @@ async fn look_for(context: &Context, open: &[Delegation]) -> Result<(), Platform
         let Some(id) = &kept.id else { continue };
         match delegation::result_of(&rows, id) {
             Outcome::Pending => {}
-            Outcome::Queued => step_to(context, &kept.slot, DelegationStep::Queued).await,
+            Outcome::Queued => step_to(context, &kept.made.slot, DelegationStep::Queued).await,
             Outcome::Completed { preview } => {
-                let text = context.client.delegation_text(&kept.target, &preview).await?;
+                let text = context.client.delegation_text(&kept.made.target, &preview).await?;
                 came(context, kept, id, Ok(text)).await;
             }
             Outcome::Failed { error } => came(context, kept, id, Err(error)).await,
@@ -229,7 +232,7 @@ async fn came(context: &Context, kept: &Delegation, id: &str, result: Result<Str
         Ok(text) => text.clone(),
         Err(reason) => format!("The delegation failed: {reason}"),
     };
-    let Ok(peer) = kept.target.parse::<PeerId>() else { return };
+    let Ok(peer) = kept.made.target.parse::<PeerId>() else { return };
     let received = Received {
         row: row(id),
         peer: Some(peer),
@@ -254,14 +257,14 @@ async fn came(context: &Context, kept: &Delegation, id: &str, result: Result<Str
     };
     let accepted = context.keep(|| context.state.accept(context.fence(), page.clone())).await;
     if accepted.is_some_and(|accepted| !accepted.messages.is_empty()) {
-        context.say(Event::MessageIn { id: row(id), from: kept.target.clone() });
+        context.say(Event::MessageIn { id: row(id), from: kept.made.target.clone() });
         context.inbox.notify_one();
     }
     let step = match result {
         Ok(text) => DelegationStep::Completed { text },
         Err(reason) => DelegationStep::Failed { reason },
     };
-    step_to(context, &kept.slot, step).await;
+    step_to(context, &kept.made.slot, step).await;
 }
 
 /// Under which the result of a delegation is known, however it comes.
@@ -277,9 +280,9 @@ pub(super) async fn answered(context: &Context, received: &Received) -> Option<A
     }
     let id = received.message.metadata_text("delegation_id").or_else(|| received.in_reply_to())?;
     let kept = context.state.delegation(context.fence(), &id).await.ok()??;
-    let from_target = received.peer.as_ref().is_some_and(|peer| peer.as_str() == kept.target);
+    let from_target = received.peer.as_ref().is_some_and(|peer| peer.as_str() == kept.made.target);
     let is_open = matches!(kept.progress, DelegationProgress::Open | DelegationProgress::Queued);
-    (from_target && is_open).then(|| Answered { id, slot: kept.slot, text: received.message.text() })
+    (from_target && is_open).then(|| Answered { id, slot: kept.made.slot, text: received.message.text() })
 }
 
 /// The answer to a delegation, on its way into the state.

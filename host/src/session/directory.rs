@@ -55,6 +55,11 @@ impl Directory {
         Err(Error::NotFound(format!("no peer of this workspace has the id or the name {written}")))
     }
 
+    /// Forgets the list: the next question is asked of the platform again.
+    pub(super) fn forget(&self) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// The name of a peer, where it is known already.
     pub(super) fn name_of(&self, id: &str) -> Option<String> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

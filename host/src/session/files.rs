@@ -17,13 +17,14 @@ use molecule_gate::Permit;
 use molecule_protocol::Attachment;
 use molecule_protocol::uploads::{Pending, Upload};
 use molecule_runtime::wit::messages::Attachment as Facts;
-use molecule_runtime::wit::{self, Error, Failure, FileSource, PartContent, Sent};
-use molecule_runtime::{Attach, FetchBody, FetchError, OpenFile};
+use molecule_runtime::wit::{self, Error, FileSource, PartContent, Sent};
+use molecule_runtime::{Attach, FetchBody, FetchError, OpenFile, denied};
 
 use super::context::Context;
 use super::errors;
+use super::kept::unavailable;
 use crate::events::Event;
-use crate::platform::{BodyStream, PlatformError, PlatformFault};
+use crate::platform::{BodyStream, PlatformError, PlatformFault, TransportError};
 
 pub(super) use self::shelf::Shelf;
 
@@ -85,6 +86,8 @@ pub(super) async fn received(context: &Context, upload: Upload) {
 enum Trouble {
     #[error(transparent)]
     Platform(#[from] PlatformError),
+    #[error("the download broke off: {0}")]
+    Transport(TransportError),
     #[error("{0} cannot be written: {1}")]
     Folder(String, std::io::Error),
 }
@@ -108,7 +111,7 @@ async fn fetch(
     let trouble = |error| Trouble::Folder(shelf.folder().display().to_string(), error);
     let mut slot = shelf.begin(&pending.uri(), name, content.media_type.as_deref()).map_err(trouble)?;
     let mut body = content.body;
-    while let Some(piece) = body.try_next().await.map_err(|error| context.client.broken_off(error))? {
+    while let Some(piece) = body.try_next().await.map_err(Trouble::Transport)? {
         slot.write(&piece).await.map_err(trouble)?;
     }
     let kept = slot.finish().await.map_err(trouble)?;
@@ -145,21 +148,22 @@ pub(super) async fn open(context: &Context, permit: Permit<OpenFile>) -> Result<
         Some(kept) => kept,
         None => fetch(context, shelf, &pending, None).await.map_err(|trouble| match trouble {
             Trouble::Platform(error) => errors::of_platform(&error),
-            Trouble::Folder(..) => {
-                Error::Unavailable(Failure { message: trouble.to_string(), sent: Sent::No })
-            }
+            Trouble::Transport(_) | Trouble::Folder(..) => unavailable(trouble.to_string()),
         })?,
     };
-    let lost = |error: std::io::Error| {
-        Error::Unavailable(Failure { message: format!("{uri} cannot be read: {error}"), sent: Sent::No })
-    };
+    let lost = |error: std::io::Error| unavailable(format!("{uri} cannot be read: {error}"));
     let body = kept.read().await.map_err(lost)?;
     let (name, media_type) = (kept.name.clone(), kept.media_type.clone());
     Ok((Facts { name, media_type, size: Some(kept.size as f64) }, body))
 }
 
+/// The end of a file that was not its end.
+fn broken(error: &dyn std::fmt::Display) -> FetchError {
+    FetchError::Broken { host: "the platform".to_owned(), detail: error.to_string(), sent: Sent::Yes }
+}
+
 fn streamed(body: BodyStream) -> FetchBody {
-    let frames = body.map_ok(Frame::data).map_err(|error| FetchError::Broken(error.to_string()));
+    let frames = body.map_ok(Frame::data).map_err(|error| broken(&error));
     StreamBody::new(frames).boxed_unsync()
 }
 
@@ -206,7 +210,7 @@ async fn attach(context: &Context, file: &mut wit::File, message: Option<&str>) 
     let name = redactor.redact_owned(file.name.clone().unwrap_or_else(|| "unnamed".to_owned()));
     let media_type = file.media_type.clone().map(|it| redactor.redact_owned(it));
     let permit = context.gate.pass(Attach { name, media_type, bytes }, message);
-    let uploaded = upload(context, permit.map_err(errors::of_denial)?).await?;
+    let uploaded = upload(context, permit.map_err(denied)?).await?;
     file.source = FileSource::Uri(uploaded.uri);
     file.name.get_or_insert(uploaded.name);
     Ok(())

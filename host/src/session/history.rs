@@ -9,8 +9,8 @@ use molecule_runtime::wit::messages::{Correspondent, Direction, Entry, HistoryQu
 use molecule_runtime::wit::{self, Error};
 
 use super::context::Context;
-use super::inbox::{self, Received};
 use super::errors;
+use super::inbox::{self, Received};
 use crate::platform::ActivityAnswer;
 
 /// Rows looked at where the agent does not say.

@@ -6,15 +6,19 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use molecule_protocol::activity::A2A_RECEIVE;
+use molecule_protocol::inbound::Skip;
+use molecule_protocol::uploads::Upload;
 use molecule_protocol::{ActivityQuery, ActivityRow, Inbound, PeerId, Timestamp};
 use molecule_runtime::wit::Content;
 use molecule_store::state::{Page, Position, Row, RowKind, StateError};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::context::Context;
 use super::inbox::{self, Received};
 use super::letter::digest;
 use super::waiting::Waiter;
+use super::{delegations, files};
 use crate::events::Event;
 use crate::platform::{ActivityAnswer, PlatformError, PlatformFault};
 
@@ -31,7 +35,12 @@ const REMEMBERED: usize = 2048;
 
 /// Looks for messages until the workspace ends.
 pub(super) async fn run(context: Arc<Context>) {
-    let mut inbound = InboundLoop { context: &context, last_sweep: None, taken: Recent::default() };
+    let mut inbound = InboundLoop {
+        context: &context,
+        last_sweep: None,
+        taken: Recent::default(),
+        fetches: JoinSet::new(),
+    };
     let mut failures = 0_u32;
     loop {
         context.working().await;
@@ -97,9 +106,11 @@ struct Fetched {
 }
 
 struct InboundLoop<'a> {
-    context: &'a Context,
+    context: &'a Arc<Context>,
     last_sweep: Option<Instant>,
     taken: Recent,
+    /// Files on their way.
+    fetches: JoinSet<()>,
 }
 
 impl InboundLoop<'_> {
@@ -206,19 +217,29 @@ impl InboundLoop<'_> {
             Page { rows: Vec::new(), cursor: moves_cursor.then_some(newest), at: context.unix_millis() };
         let mut replies = Vec::new();
         let mut messages = Vec::new();
+        let mut uploads = Vec::new();
+        let mut delegated = Vec::new();
         for row in rows {
             let id = row.id.clone();
             let kind = match row.inbound(&context.spec.workspace_id) {
+                Inbound::Skip(Skip::Upload) => {
+                    uploads.extend(Upload::read(&row).filter(|_| !row.is_of(&context.spec.workspace_id)));
+                    RowKind::Skip
+                }
                 Inbound::Skip(_) => RowKind::Skip,
                 Inbound::Echo(text) => RowKind::Echo(digest(&text)),
                 Inbound::Message(message) => {
-                    let received = Received::of(*message);
+                    let mut received = Received::of(*message);
                     match self.reply(&received) {
                         Some(reply) => {
                             replies.push(reply);
                             RowKind::Skip
                         }
                         None => {
+                            if let Some(answered) = delegations::answered(context, &received).await {
+                                received.message.message_id = Some(answered.message_id());
+                                delegated.push(answered);
+                            }
                             messages.push((id.clone(), received.id().to_owned(), received.from()));
                             RowKind::Message(received.to_incoming())
                         }
@@ -244,6 +265,14 @@ impl InboundLoop<'_> {
                 if !accepted.messages.is_empty() {
                     context.inbox.notify_one();
                 }
+                for answered in delegated {
+                    answered.settled(context).await;
+                }
+                for upload in uploads {
+                    let context = self.context.clone();
+                    self.fetches.spawn(async move { files::received(&context, upload).await });
+                }
+                while self.fetches.try_join_next().is_some() {}
                 Ok(())
             }
             Err(error) => {

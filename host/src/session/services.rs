@@ -9,13 +9,20 @@ use async_trait::async_trait;
 use molecule_gate::{Denial, Permit, SecretName};
 use molecule_protocol::proxy::ProxyAnswer;
 use molecule_protocol::{Delivery, Json, Message, Part, PeerId, Role};
+use molecule_runtime::wit::approvals::Approval;
+use molecule_runtime::wit::memory::{self, SearchQuery};
+use molecule_runtime::wit::messages::{Attachment, Entry};
+use molecule_runtime::wit::peers::{Delegated, Location};
 use molecule_runtime::wit::plugins::{Installed, Plugin};
 use molecule_runtime::wit::{
-    Content, Error, Failure, FileSource, PartContent, Peer, PeerRef, RemoteError, Reply, Sent,
+    Content, Error, Failure, FileSource, PartContent, Peer, PeerRef, RemoteError, Reply, Sent, WorkspaceState,
 };
 use molecule_runtime::{
-    Appeal, Call, CallPeer, Fetch, FetchError, FetchResponse, InstallPlugin, ListPeers, Notify, OpenPlugin,
-    RemovePlugin, Reveal, Services, SetTask,
+    AllValues, Appeal, AskApproval, Beat, Call, CallPeer, Checkpoint, ClearCheckpoints, Delegate,
+    DeleteValue, Discover, Fetch, FetchBody, FetchError, FetchResponse, ForgetMemory, InstallPlugin, Key,
+    LatestCheckpoint, ListPeers, Memory, Notify, OpenFile, OpenPlugin, ReadApprovals, ReadDelegations,
+    ReadHistory, ReadMemory, ReadState, Register, RemovePlugin, Reveal, Services, SetTask, SetValue,
+    Workflow, WriteMemory,
 };
 use molecule_store::state::{NewSend, Settlement};
 use tokio::runtime::Handle;
@@ -31,7 +38,7 @@ use super::inbox;
 use super::lanes::Lane;
 use super::letter::{Letter, Receiver};
 use super::outbox::{NOTIFY_TIME, notify_until};
-use super::plugins;
+use super::{delegations, files, history, kept, plugins, presence};
 use crate::events::Event;
 use crate::platform::PlatformError;
 use crate::secrets::Redactor;
@@ -68,8 +75,12 @@ fn broken_off(error: &JoinError) -> Error {
 #[async_trait]
 impl Services for WorkspaceServices {
     /// Kept before it is sent, and never sent again: whether it arrived matters to an answer of the same text.
-    async fn notify(&self, permit: Permit<Notify>, _call: &Call) -> Result<(), Error> {
-        let letter = Letter::of(&permit.into_act().content.parts).redacted(self.context.redactor());
+    async fn notify(&self, permit: Permit<Notify>, call: &Call) -> Result<(), Error> {
+        let (context, message) = (self.context.clone(), call.message.clone());
+        let parts = permit.into_act().content.parts;
+        let parts =
+            self.here(async move { files::attached(&context, parts, message.as_deref()).await }).await?;
+        let letter = Letter::of(&parts).redacted(self.context.redactor());
         if letter.is_empty() {
             return Err(Error::Invalid("a message to the user needs a text or a file".to_owned()));
         }
@@ -124,6 +135,133 @@ impl Services for WorkspaceServices {
 
     async fn reveal(&self, permit: Permit<Reveal>, _call: &Call) -> Result<String, Error> {
         self.context.secrets.reveal(permit)
+    }
+
+    async fn register(&self, permit: Permit<Register>) -> Result<(), Error> {
+        let context = self.context.clone();
+        self.here(async move { presence::register(&context, permit).await }).await
+    }
+
+    async fn heartbeat(&self, _permit: Permit<Beat>) -> Result<(), Error> {
+        let context = self.context.clone();
+        self.here(async move { presence::heartbeat(&context).await }).await
+    }
+
+    async fn state(&self, _permit: Permit<ReadState>) -> Result<WorkspaceState, Error> {
+        let context = self.context.clone();
+        self.here(async move { presence::state(&context).await }).await
+    }
+
+    async fn open_file(&self, permit: Permit<OpenFile>) -> Result<(Attachment, FetchBody), Error> {
+        let context = self.context.clone();
+        self.here(async move { files::open(&context, permit).await }).await
+    }
+
+    async fn history(&self, permit: Permit<ReadHistory>) -> Result<Vec<Entry>, Error> {
+        let context = self.context.clone();
+        self.here(async move { history::read(&context, permit).await }).await
+    }
+
+    async fn discover(&self, permit: Permit<Discover>) -> Result<Location, Error> {
+        let context = self.context.clone();
+        self.here(async move { presence::discover(&context, permit).await }).await
+    }
+
+    fn invalidate(&self, _peer: Option<&str>) {
+        // Peers come and go together: they are one list.
+        self.context.directory.forget();
+    }
+
+    async fn delegate(&self, permit: Permit<Delegate>, call: &Call) -> Result<Delegated, Error> {
+        let slot = delegations::slot(&self.context, permit.act(), call);
+        let context = self.context.clone();
+        // To its end: the death of the handler must not leave it half done.
+        let giving = self.threads.spawn(async move { delegations::delegate(&context, permit, slot).await });
+        giving.await.unwrap_or_else(|error| Err(broken_off(&error)))
+    }
+
+    async fn delegation(&self, _permit: Permit<ReadDelegations>, id: &str) -> Result<Delegated, Error> {
+        let (context, id) = (self.context.clone(), id.to_owned());
+        self.here(async move { delegations::one(&context, &id).await }).await
+    }
+
+    async fn delegations(&self, _permit: Permit<ReadDelegations>) -> Result<Vec<Delegated>, Error> {
+        let context = self.context.clone();
+        self.here(async move { delegations::all(&context).await }).await
+    }
+
+    async fn value(&self, permit: Permit<ReadMemory<Key>>) -> Result<Option<memory::Entry>, Error> {
+        let context = self.context.clone();
+        self.here(async move { kept::value(&context, permit).await }).await
+    }
+
+    async fn values(&self, _permit: Permit<ReadMemory<AllValues>>) -> Result<Vec<memory::Entry>, Error> {
+        let context = self.context.clone();
+        self.here(async move { kept::values(&context).await }).await
+    }
+
+    async fn set_value(&self, permit: Permit<WriteMemory<SetValue>>) -> Result<u32, Error> {
+        let context = self.context.clone();
+        self.here(async move { kept::set_value(&context, permit).await }).await
+    }
+
+    async fn delete_value(&self, permit: Permit<WriteMemory<DeleteValue>>) -> Result<(), Error> {
+        let context = self.context.clone();
+        self.here(async move { kept::delete_value(&context, permit).await }).await
+    }
+
+    async fn commit_memory(&self, permit: Permit<WriteMemory<Memory>>) -> Result<String, Error> {
+        let context = self.context.clone();
+        self.here(async move { kept::commit(&context, permit).await }).await
+    }
+
+    async fn search_memories(
+        &self,
+        permit: Permit<ReadMemory<SearchQuery>>,
+    ) -> Result<Vec<memory::Memory>, Error> {
+        let context = self.context.clone();
+        self.here(async move { kept::search(&context, permit).await }).await
+    }
+
+    async fn forget_memory(&self, permit: Permit<WriteMemory<ForgetMemory>>) -> Result<(), Error> {
+        let context = self.context.clone();
+        self.here(async move { kept::forget(&context, permit).await }).await
+    }
+
+    async fn save_checkpoint(&self, permit: Permit<WriteMemory<Checkpoint>>) -> Result<(), Error> {
+        let context = self.context.clone();
+        self.here(async move { kept::save_checkpoint(&context, permit).await }).await
+    }
+
+    async fn checkpoints(
+        &self,
+        permit: Permit<ReadMemory<Workflow>>,
+    ) -> Result<Vec<memory::Checkpoint>, Error> {
+        let context = self.context.clone();
+        self.here(async move { kept::checkpoints(&context, permit).await }).await
+    }
+
+    async fn latest_checkpoint(
+        &self,
+        _permit: Permit<ReadMemory<LatestCheckpoint>>,
+    ) -> Result<Option<memory::Checkpoint>, Error> {
+        let context = self.context.clone();
+        self.here(async move { kept::latest_checkpoint(&context).await }).await
+    }
+
+    async fn clear_checkpoints(&self, permit: Permit<WriteMemory<ClearCheckpoints>>) -> Result<(), Error> {
+        let context = self.context.clone();
+        self.here(async move { kept::clear_checkpoints(&context, permit).await }).await
+    }
+
+    async fn ask_approval(&self, permit: Permit<AskApproval>) -> Result<String, Error> {
+        let context = self.context.clone();
+        self.here(async move { kept::ask(&context, permit).await }).await
+    }
+
+    async fn approvals(&self, _permit: Permit<ReadApprovals>) -> Result<Vec<Approval>, Error> {
+        let context = self.context.clone();
+        self.here(async move { kept::approvals(&context).await }).await
     }
 
     async fn install_plugin(&self, permit: Permit<InstallPlugin>, call: &Call) -> Result<Installed, Error> {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use molecule_protocol::Json;
 use molecule_protocol::state::StateAnswer;
 use tokio::sync::oneshot;
 
@@ -22,7 +21,7 @@ const TOUCH: Duration = Duration::from_secs(1);
 pub(super) type Started = oneshot::Sender<Result<(), StartError>>;
 
 /// Drives the life of a workspace to its end.
-pub(super) async fn run(context: Arc<Context>, card: Json, started: Started) {
+pub(super) async fn run(context: Arc<Context>, started: Started) {
     let spec = &context.spec;
     let settings = Settings {
         end_on_pause: spec.on_pause == OnEnd::Exit,
@@ -34,14 +33,11 @@ pub(super) async fn run(context: Arc<Context>, card: Json, started: Started) {
     };
     let has_token = context.client.credentials().token().is_some();
     let life = Life::start(settings, has_token);
-    Watch { context: &context, card, life, started: Some(started), refusal: None, troubled: false }
-        .run()
-        .await;
+    Watch { context: &context, life, started: Some(started), refusal: None, troubled: false }.run().await;
 }
 
 struct Watch<'a> {
     context: &'a Context,
-    card: Json,
     life: Life,
     /// Until it is known whether it started.
     started: Option<Started>,
@@ -122,7 +118,7 @@ impl Watch<'_> {
                 life::Event::of_probe(answer.as_ref().map(Clone::clone))
             }
             Ask::Register => {
-                let answer = client.register(&self.card, &Reach::Poll).await;
+                let answer = client.register(&context.card(), &Reach::Poll).await;
                 if let Err(PlatformError { fault: PlatformFault::Unauthorized { text, .. }, .. }) = &answer {
                     self.refusal = Some(text.clone());
                 }

@@ -124,7 +124,7 @@ async fn the_wait_for_an_answer_ends_with_the_call() {
         assert_eq!(appeal.message.as_deref(), Some(call));
         appeal.given_up().await;
         let delivery = delivery.await.unwrap();
-        assert!(!matches!(delivery, Delivery::Handled(Ok(_))), "{delivery:?}");
+        assert!(!matches!(delivery, Delivery::Handled(Ok(_), _)), "{delivery:?}");
         assert!(running.all_asked().is_empty(), "it was not done");
     }
 }

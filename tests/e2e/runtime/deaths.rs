@@ -189,7 +189,7 @@ async fn an_agent_that_refuses_to_start_does_not_run() {
 #[tokio::test]
 async fn an_answer_that_is_an_error_is_no_death() {
     let mut running = agent(guests::FAILS).start().await;
-    let Delivery::Handled(Err(Error::Remote(error))) = running.say("error it went wrong").await else {
+    let Delivery::Handled(Err(Error::Remote(error)), _) = running.say("error it went wrong").await else {
         panic!("it answered")
     };
     assert_eq!(error.message, "it went wrong");

@@ -124,6 +124,7 @@ fn pasted(grant: &str) -> Grants {
         "--allow-net" => Grant::Net(value.parse().unwrap()),
         "--allow-reveal" => Grant::Reveal(value.parse().unwrap()),
         "--allow-plugin" => Grant::Plugin(value.parse().unwrap()),
+        "--allow-memory" => Grant::Memory(value.parse().unwrap()),
         other => panic!("no test pastes {other}"),
     });
     grants

@@ -178,7 +178,7 @@ pub(super) fn message(text: &str) -> Message {
 /// The text of what an agent answered.
 pub(super) fn text(delivery: &Delivery) -> String {
     match delivery {
-        Delivery::Handled(Ok(Outcome::Message(content))) => text_of(content),
+        Delivery::Handled(Ok(Outcome::Message(content)), _) => text_of(content),
         other => panic!("no answer but {other:?}"),
     }
 }

@@ -17,7 +17,8 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 /// What one request may take. A page of the log may hold twenty messages of a MiB each.
-const LIMITS: Limits = Limits { deadline: Duration::from_secs(30), body: 64 * 1024 * 1024 };
+const LIMITS: Limits =
+    Limits { deadline: Duration::from_secs(30), body: 64 * 1024 * 1024, idle: Duration::from_secs(60) };
 /// Rows in one page of the log.
 const PAGE: u32 = 20;
 

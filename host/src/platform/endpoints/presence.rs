@@ -1,5 +1,6 @@
 //! Being there: health, registration, heartbeats, and whether the workspace still exists.
 
+use molecule_protocol::card::UpdateCardRequest;
 use molecule_protocol::state::{self, Existence, StateAnswer};
 use molecule_protocol::{
     BearerToken, DeliveryMode, HeartbeatRequest, HeartbeatResponse, Json, NotFound, RegisterRequest,
@@ -102,6 +103,18 @@ impl Client {
         let client = self.clone();
         tokio::spawn(async move { client.keep_inbound_secret(said.platform_inbound_secret).await });
         Ok(())
+    }
+
+    /// `POST /registry/update-card`: another card; nothing else of the workspace changes. 10 s; repeated.
+    ///
+    /// # Errors
+    /// Whatever keeps the platform from answering.
+    pub async fn update_card(&self, card: &Json) -> Result<(), PlatformError> {
+        let request = UpdateCardRequest {
+            workspace_id: self.identity().workspace.to_string(),
+            agent_card: card.clone(),
+        };
+        self.done(self.post(&["registry", "update-card"], Repeat::Idempotent, &request)?).await
     }
 
     /// `GET /workspaces/:own/state`: may this workspace work? The only call that answers that. 10 s; repeated.

@@ -12,9 +12,6 @@ use crate::tls::{self, InvalidTls};
 /// How long connecting may take: resolving, TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long the next piece of a body may take that is read as it comes.
-const PIECE: Duration = Duration::from_secs(60);
-
 /// How long an unused connection is kept. Longer than the time between two polls; shorter than the minute after which
 /// load balancers begin to drop connections, because a request on a connection that is being dropped may or may not
 /// have arrived.
@@ -129,7 +126,7 @@ impl Transport for HttpTransport {
     ) -> Result<http::Response<BodyStream>, TransportError> {
         let exchange = async {
             let answer = self.client.execute(reqwest::Request::try_from(request)?).await?;
-            opened(answer, limits.body)
+            opened(answer, limits)
         };
         match tokio::time::timeout(limits.deadline, exchange).await {
             Ok(answered) => answered.map_err(|failure| failure.judge(limits)),
@@ -138,8 +135,9 @@ impl Transport for HttpTransport {
     }
 }
 
-/// An answer whose body comes piece by piece, as far as `limit`. A piece that takes longer than [`PIECE`] is one too many.
-fn opened(mut answer: reqwest::Response, limit: usize) -> Result<http::Response<BodyStream>, Failure> {
+/// An answer whose body comes piece by piece, as far as `limit`. A piece that takes too long is one too many.
+fn opened(mut answer: reqwest::Response, limits: Limits) -> Result<http::Response<BodyStream>, Failure> {
+    let Limits { body: limit, idle, .. } = limits;
     if answer.content_length().is_some_and(|length| length > limit as u64) {
         return Err(Failure::TooLarge);
     }
@@ -147,7 +145,7 @@ fn opened(mut answer: reqwest::Response, limit: usize) -> Result<http::Response<
     *whole.status_mut() = answer.status();
     *whole.headers_mut() = std::mem::take(answer.headers_mut());
     let pieces = futures::stream::try_unfold((answer, limit), move |(mut answer, left)| async move {
-        let piece = match tokio::time::timeout(PIECE, answer.chunk()).await {
+        let piece = match tokio::time::timeout(idle, answer.chunk()).await {
             Ok(piece) => piece.map_err(|error| faults::judge(&error))?,
             Err(_) => return Err(TransportError::Unknown(Lost::Timeout)),
         };

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
-use molecule_runtime::{FetchBody, FetchError};
+use molecule_runtime::FetchBody;
 use serde::{Deserialize, Serialize};
 use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt as _;
@@ -139,8 +139,7 @@ impl Kept {
     /// Its bytes, read as they are wanted.
     pub(super) async fn read(&self) -> io::Result<FetchBody> {
         let pieces = ReaderStream::new(File::open(&self.path).await?);
-        let frames =
-            pieces.map_ok(Frame::<Bytes>::data).map_err(|error| FetchError::Broken(error.to_string()));
+        let frames = pieces.map_ok(Frame::<Bytes>::data).map_err(|error| super::broken(&error));
         Ok(StreamBody::new(frames).boxed_unsync())
     }
 }
