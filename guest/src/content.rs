@@ -224,7 +224,7 @@ pub enum PartContent {
     Data(String),
 }
 
-/// A file in a [`Part`].
+/// A file in a [`Part`]. [`File::read`] gives its bytes, wherever they are.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct File {
@@ -240,6 +240,11 @@ impl File {
     /// A file without a name and a media type.
     pub fn new(source: FileSource) -> Self {
         Self { name: None, media_type: None, source }
+    }
+
+    /// A name to show: its name, or `file` where it has none.
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or("file")
     }
 }
 

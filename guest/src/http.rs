@@ -28,6 +28,7 @@
 //! With the feature `json`, `Request::json` and `Response::json` take and give types of serde.
 
 mod events;
+pub(crate) mod incoming;
 mod pipe;
 mod request;
 mod response;

@@ -2,10 +2,10 @@
 
 #[cfg(target_family = "wasm")]
 pub(crate) use crate::bindings::molecule::agent::{
-    http, log, messages, peers, plugins, secrets, storage, time, workspace,
+    approvals, http, log, memory, messages, peers, plugins, secrets, storage, time, workspace,
 };
 
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use crate::testing::imports::{
-    http, log, messages, peers, plugins, secrets, storage, time, workspace,
+    approvals, http, log, memory, messages, peers, plugins, secrets, storage, time, workspace,
 };

@@ -125,9 +125,11 @@
 //!
 //! | module | what for |
 //! | --- | --- |
-//! | [`workspace`] | who am I, the operator's configuration, what I work on |
-//! | [`messages`] | writing to the user beside the answer |
-//! | [`peers`] | listing the other workspaces and calling them |
+//! | [`workspace`] | who am I, the operator's configuration, what I work on, how the platform sees me |
+//! | [`messages`] | writing to the user beside the answer, telling how it goes, files that came along, what was said before |
+//! | [`peers`] | the other workspaces: asking them, and giving them work |
+//! | [`memory`] | values, memories and checkpoints that the platform keeps |
+//! | [`approvals`] | asking a person before something is done |
 //! | [`http`] | requests to servers, with answers that stream |
 //! | [`secrets`] | using keys without having them |
 //! | [`storage`] | a folder that survives restarts |
@@ -238,6 +240,7 @@
 //!   responses.
 
 mod agent;
+pub mod approvals;
 #[doc(hidden)]
 pub mod bindings;
 mod card;
@@ -247,6 +250,7 @@ mod export;
 pub mod http;
 mod imports;
 pub mod log;
+pub mod memory;
 mod message;
 pub mod messages;
 mod outcome;
@@ -267,7 +271,7 @@ pub use content::{Content, File, FileSource, Part, PartContent};
 pub use error::{Backoff, Denial, Error, Failure, RemoteError, Result, Sent};
 pub use message::{Caller, Message, PeerRef, Sender};
 pub use outcome::{Artifact, Outcome, Task, TaskState};
-pub use peers::{Peer, Reply};
+pub use peers::{Delegation, DelegationStatus, Peer, Reply};
 pub use start::{Identity, Start, StartReason, StopReason};
 
 /// What [`export!`] expands to. Not for authors.

@@ -1,7 +1,7 @@
 //! What comes in.
 
-use crate::Part;
 use crate::content::text_of;
+use crate::{File, Part};
 
 /// A message to the agent.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,11 @@ impl Message {
     /// Its text parts, joined by newlines; empty where there are none.
     pub fn text(&self) -> String {
         text_of(&self.parts)
+    }
+
+    /// The files that came with it.
+    pub fn files(&self) -> impl Iterator<Item = &File> {
+        self.parts.iter().filter_map(Part::as_file)
     }
 
     /// Whether the user wrote it.

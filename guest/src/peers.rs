@@ -1,4 +1,24 @@
-//! The other workspaces.
+//! The other workspaces: who they are, asking them, and giving them work.
+//!
+//! ```
+//! use molecule_guest::{Reply, Result, peers};
+//!
+//! async fn plan(question: &str, task: &str) -> Result<String> {
+//!     // Waits for the answer.
+//!     let Reply::Answer(opinion) = peers::call("ada", question).await? else { return Ok("later".into()) };
+//!     // Does not: the result comes as a message.
+//!     let given = peers::delegate("bob", format!("{task}: {}", opinion.text())).await?;
+//!     Ok(format!("bob is at it ({})", given.id))
+//! }
+//! ```
+//!
+//! The operator grants each peer, by id or by name: `--allow-peer bob`, or `--allow-peer '*'` for all.
+
+mod delegation;
+mod location;
+
+pub use delegation::{Delegate, Delegation, DelegationStatus, delegate, delegation, delegations};
+pub use location::{Location, discover, invalidate, invalidate_all};
 
 use std::pin::Pin;
 use std::time::Duration;

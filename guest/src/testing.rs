@@ -34,23 +34,36 @@
 //! - What the host knows and answers is said before the start: [`Host::config`], [`Host::peer`], [`Host::on_call`],
 //!   [`Host::on_fetch`] and the like. A script returns an error (such as [`denied`]) to see what the agent makes of it.
 //! - What happens to the agent is said by the [`Instance`]: [`message`](Instance::message), [`tick`](Instance::tick),
-//!   [`stop`](Instance::stop). These block until the callback has returned, and give what a host would see.
+//!   [`stop`](Instance::stop), [`deliver`](Instance::deliver) for the results of what it gave to peers,
+//!   [`canceled`](Instance::canceled) for a message that is canceled. These block until the callback has returned, and
+//!   give what a host would see.
 //! - What the agent did is in [`Host::events`], in order, and by kind in [`Host::notified`], [`Host::calls`],
-//!   [`Host::logged`] and [`Host::task`].
+//!   [`Host::told`], [`Host::logged`], [`Host::task`] and others.
+//! - What the platform keeps, it keeps as long as the host: memory ([`Host::allow_memory`]), questions
+//!   ([`Host::on_ask`], [`Host::decide`]), delegations and the history. To see what an agent makes of a restart, start it
+//!   again on the same host.
+//! - Any function can be made to fail, with [`Host::fail`].
 //! - Time is virtual: [`time::sleep`](crate::time::sleep) returns at once and moves the clock, which
 //!   [`Host::elapsed`] reads. Sleeps in several messages at once end in the order in which they would.
 //!
 //! A part of an agent is tested with [`Host::run`], which runs any future in the host. What an agent prints, and what
 //! it does through WASI, is not scripted: that happens as in any native program.
 
+pub(crate) mod approvals;
+mod calendar;
+pub(crate) mod conversation;
+pub(crate) mod delegations;
 mod executor;
 pub(crate) mod fetch;
 mod host;
 pub(crate) mod imports;
 mod instance;
+pub(crate) mod memory;
 mod message;
 mod script;
 
+pub use approvals::Question;
+pub use delegations::Assignment;
 pub use fetch::{Fetch, Response};
 pub use host::{Event, Host};
 pub use instance::Instance;

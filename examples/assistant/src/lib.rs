@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use molecule_guest::{Agent, Card, Context, Message, Outcome, Result, Skill, Start, log, messages, storage};
 
 mod conversation;
+mod facts;
 mod model;
+mod papers;
 mod reminders;
 #[cfg(test)]
 mod tests;
@@ -48,6 +50,13 @@ impl Agent for Assistant {
                     .description("Asks another workspace and tells what it said."),
             )
             .skill(Skill::new("remind", "Remind").description("Writes to its user when the time has come."))
+            .skill(
+                Skill::new("remember", "Remember")
+                    .description("Keeps facts for its user, and tells them when it is asked."),
+            )
+            .skill(
+                Skill::new("read", "Read a file").description("Reads a text file that comes with a message."),
+            )
             .skill(Skill::new("recall", "Recall").description("Tells what was said in this conversation."))
             .skill(Skill::new("status", "Status").description("Tells what it works on."))
             // Which model it talks with is the operator's to say: what that one needs is said when it starts.
@@ -77,13 +86,18 @@ impl Agent for Assistant {
             return late_answer(&message).await;
         }
         let (conversation, text) = (message.context_id.as_str(), message.text());
+        // Its user's: what a sibling attaches is not read.
+        let papers = if message.is_from_user() { papers::read(&message).await } else { Vec::new() };
         // What has been said so far does not hold what is being answered.
         let answer = match Model::configured() {
-            Some(model) if message.is_from_user() => match self.think(&model, conversation, &text).await? {
-                (answer, true) => answer,
-                // Why there is no answer is nothing that the model should go on from.
-                (trouble, false) => return Ok(trouble),
-            },
+            Some(model) if message.is_from_user() => {
+                match self.think(&model, conversation, &papers::with_papers(&text, &papers)).await? {
+                    (answer, true) => answer,
+                    // Why there is no answer is nothing that the model should go on from.
+                    (trouble, false) => return Ok(trouble),
+                }
+            }
+            _ if !papers.is_empty() => papers::summary(&papers),
             _ => {
                 let wish = Wish::read(&text);
                 log::info!(conversation = conversation, "{wish:?}");
@@ -120,6 +134,9 @@ impl Assistant {
             Wish::Remind { after, what } => {
                 Ok(tools::remind(&mut self.reminders.borrow_mut(), Instant::now(), after, what))
             }
+            Wish::Note(fact) => facts::remember(fact).await,
+            Wish::Know(about) => facts::know(about).await,
+            Wish::Forget(about) => facts::forget(about).await,
             Wish::Recall => Ok(tools::recall(&self.conversations.borrow(), conversation)),
             Wish::Status => Ok(self.status()),
             Wish::Help => Ok(wish::HELP.into()),

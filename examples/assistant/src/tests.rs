@@ -1,7 +1,9 @@
 //! The assistant in the scripted host.
 
+use molecule_guest::memory::Scope;
+use molecule_guest::messages::Update;
 use molecule_guest::testing::{Event, Host, denied};
-use molecule_guest::{Error, Message, Outcome};
+use molecule_guest::{Content, Error, Message, Outcome, Part};
 
 use super::{Assistant, tools::PATIENCE, wish};
 
@@ -128,4 +130,67 @@ fn what_its_user_wrote_is_told_to_nobody_while_it_is_busy_with_it() {
     assert_eq!(answers[1].as_ref().unwrap().text(), "I am busy.");
     let told = |event: &Event| matches!(event, Event::SetTask(Some(task)) if task.contains("secret"));
     assert!(!host.events().iter().any(told));
+}
+
+#[test]
+fn a_fact_is_known_after_a_restart_and_until_it_is_forgotten() {
+    let host = Host::new().allow_memory(Scope::Local);
+    let agent = host.start::<Assistant>().unwrap();
+    assert_eq!(
+        agent.message("what do you know about the door?").unwrap().text(),
+        "I know nothing about the door."
+    );
+    let kept = agent.message("remember that the door code is 4711").unwrap().text();
+    assert_eq!(kept, "I will remember that the door code is 4711.");
+    agent.message("remember that Ada likes tea").unwrap();
+
+    let agent = host.start::<Assistant>().unwrap();
+    let known = |about: &str| agent.message(about).unwrap().text();
+    assert_eq!(known("what do you know about the door"), "- the door code is 4711");
+    assert_eq!(known("what do you know?"), "- Ada likes tea\n- the door code is 4711");
+    assert_eq!(known("forget the door"), "I have forgotten it.");
+    assert_eq!(known("what do you know?"), "- Ada likes tea");
+}
+
+#[test]
+fn what_somebody_else_keeps_in_the_same_workspace_is_not_told() {
+    let mut of_another = molecule_guest::memory::Memory::new("m-1", "the door is blue");
+    of_another.namespace = Some("painter".into());
+    let host = Host::new().allow_memory(Scope::Local).memory(of_another);
+    let agent = host.start::<Assistant>().unwrap();
+    assert_eq!(agent.message("forget the door").unwrap().text(), "I knew nothing about the door.");
+    assert_eq!(host.memories().len(), 1);
+}
+
+#[test]
+fn without_memory_it_says_what_would_give_it_one() {
+    let agent = Host::new().start::<Assistant>().unwrap();
+    let answer = agent.message("remember that the door code is 4711").unwrap().text();
+    let expected = "I have no memory that lasts. Whoever runs me can allow it with: --allow-memory local";
+    assert_eq!(answer, expected);
+}
+
+#[test]
+fn a_text_file_that_comes_along_is_read_and_another_is_not() {
+    let host = Host::new().file("workspace:/uploads/plan.txt", "Buy tea.\nDrink it.\n");
+    let agent = host.start::<Assistant>().unwrap();
+    let message = Content::from("look")
+        .part(Part::file_uri("workspace:/uploads/plan.txt").name("plan.txt"))
+        .part(Part::file_bytes([0xff, 0xd8]).name("cat.jpg"));
+    let answer = agent.message(message).unwrap().text();
+    assert_eq!(
+        answer,
+        "plan.txt has 2 lines and 4 words. It begins: Buy tea.\nDrink it.\nI cannot read cat.jpg: invalid: it is no text"
+    );
+    let told: Vec<_> = host.told().iter().map(Update::text).collect();
+    assert_eq!(told, ["Reading plan.txt.", "Reading cat.jpg."]);
+}
+
+#[test]
+fn a_file_of_a_sibling_is_left_alone() {
+    let host = Host::new();
+    let agent = host.start::<Assistant>().unwrap();
+    let file = Content::from("read this").part(Part::file_uri("workspace:/x"));
+    assert!(agent.message(Message::from_peer("ws-8", "bob", file)).unwrap().text().starts_with("I work for"));
+    assert!(!host.events().iter().any(|event| matches!(event, Event::Opened(_))));
 }

@@ -114,6 +114,32 @@ fn tools() -> Vec<Tool> {
             }),
         ),
         Tool::new(
+            "remember",
+            "Keeps a fact for good, such as what the user likes.",
+            json!({
+                "type": "object",
+                "properties": { "what": text("The fact, in a sentence that can be understood by itself.") },
+                "required": ["what"],
+            }),
+        ),
+        Tool::new(
+            "know",
+            "Tells the facts that were kept.",
+            json!({
+                "type": "object",
+                "properties": { "about": text("Words that stand in them; all facts where it is empty.") },
+            }),
+        ),
+        Tool::new(
+            "forget",
+            "Forgets facts that were kept.",
+            json!({
+                "type": "object",
+                "properties": { "about": text("Words that stand in them.") },
+                "required": ["about"],
+            }),
+        ),
+        Tool::new(
             "status",
             "Tells what is being worked on, and how many reminders wait.",
             json!({ "type": "object", "properties": {} }),
@@ -129,12 +155,13 @@ struct Asked {
     question: String,
     after_seconds: Option<u64>,
     what: String,
+    about: String,
 }
 
 impl Asked {
     /// The same in the words of the assistant.
     fn wish(&self, tool: &str) -> Result<Wish<'_>, String> {
-        let Self { peer, question, after_seconds, what } = self;
+        let Self { peer, question, after_seconds, what, about } = self;
         match tool {
             "ask_peer" if peer.is_empty() || question.is_empty() => {
                 Err("peer and question are needed".into())
@@ -146,6 +173,11 @@ impl Asked {
                 }
                 _ => Err("after_seconds and what are needed".into()),
             },
+            "remember" if what.is_empty() => Err("what is needed".into()),
+            "remember" => Ok(Wish::Note(what)),
+            "know" => Ok(Wish::Know(about)),
+            "forget" if about.is_empty() => Err("about is needed".into()),
+            "forget" => Ok(Wish::Forget(about)),
             "status" => Ok(Wish::Status),
             other => Err(format!("there is no tool {}", cut(other, 100))),
         }

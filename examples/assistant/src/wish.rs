@@ -7,13 +7,16 @@ pub const HELP: &str = "\
 You can say:
 - ask bob how far are you: I ask the sibling bob and tell you what it says.
 - remind me in 10 minutes to stretch: I write to you when it is time.
+- remember that the door code is 4711; what do you know about the door; forget the door: I keep it for you, also when I
+  am started again.
 - recall: I tell what we have said in this conversation.
 - status: I tell what I am working on.
-Anything else I keep in mind, for recall.
+Anything else I keep in mind, for recall. A text file that comes along I read.
 I understand no more than that: no language model is set up for me. Whoever runs me gives me one with --config model-url=URL, \
 or with the secret OPENAI_API_KEY.";
 
 const HOW_TO_ASK: &str = "Whom shall I ask what? Say it like: ask bob how far are you";
+const HOW_TO_NOTE: &str = "What? Say it like: remember that the door code is 4711";
 const HOW_TO_REMIND: &str = "When, and of what? Say it like: remind me in 10 minutes to stretch";
 
 /// What somebody wants.
@@ -27,6 +30,12 @@ pub enum Wish<'t> {
         after: Duration,
         what: &'t str,
     },
+    /// Something to be known from now on.
+    Note(&'t str),
+    /// What is known about this; everything where it is empty.
+    Know(&'t str),
+    /// What is known about this is not to be known any more.
+    Forget(&'t str),
     Recall,
     Status,
     Help,
@@ -56,8 +65,23 @@ impl<'t> Wish<'t> {
             (word, rest) if word.eq_ignore_ascii_case("remind") => {
                 Self::reminder(rest).unwrap_or(Self::Unclear(HOW_TO_REMIND))
             }
-            _ => Self::Remember,
+            (word, rest) if word.eq_ignore_ascii_case("remember") => {
+                match after_word("that", rest).unwrap_or(rest).trim_end_matches('.') {
+                    "" => Self::Unclear(HOW_TO_NOTE),
+                    fact => Self::Note(fact),
+                }
+            }
+            (word, about) if word.eq_ignore_ascii_case("forget") && !about.is_empty() => Self::Forget(about),
+            _ => Self::known_about(text).map_or(Self::Remember, Self::Know),
         }
+    }
+
+    /// `what do you know about the door?`
+    fn known_about(text: &'t str) -> Option<&'t str> {
+        let words = ["what", "do", "you", "know"];
+        let rest =
+            words.iter().try_fold(text.trim_end_matches(['?', '.']), |rest, word| after_word(word, rest))?;
+        if rest.is_empty() { Some(rest) } else { after_word("about", rest) }
     }
 
     /// `me in 10 minutes to stretch`
@@ -122,6 +146,14 @@ mod tests {
             ("remind me in 10 minutes to", Wish::Unclear(HOW_TO_REMIND)),
             ("What did I say?", Wish::Recall),
             ("recall", Wish::Recall),
+            ("remember that the code is 4711.", Wish::Note("the code is 4711")),
+            ("Remember Ada's birthday", Wish::Note("Ada's birthday")),
+            ("remember that", Wish::Unclear(HOW_TO_NOTE)),
+            ("What do you know about the code?", Wish::Know("the code")),
+            ("what do you know?", Wish::Know("")),
+            ("what do you know of him", Wish::Remember),
+            ("forget the code", Wish::Forget("the code")),
+            ("forget", Wish::Remember),
             ("How far are you?", Wish::Status),
             ("my sister is called Ada", Wish::Remember),
             ("asking is free", Wish::Remember),

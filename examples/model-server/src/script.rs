@@ -55,6 +55,14 @@ fn call(text: &str, tools: &[Value]) -> Option<Move> {
             let (after_seconds, what) = reminder(rest)?;
             ("remind", json!({ "after_seconds": after_seconds, "what": what }))
         }
+        (word, rest) if word.eq_ignore_ascii_case("remember") => {
+            let what = after_word("that", rest).unwrap_or(rest).trim_end_matches('.');
+            ("remember", json!({ "what": what }))
+        }
+        (word, about) if word.eq_ignore_ascii_case("forget") => ("forget", json!({ "about": about })),
+        (word, _) if word.eq_ignore_ascii_case("what") => {
+            ("know", json!({ "about": about(text)? }))
+        }
         (word, _) if word.eq_ignore_ascii_case("status") => ("status", json!({})),
         _ => return None,
     };
@@ -80,12 +88,18 @@ fn reminder(text: &str) -> Option<(u64, &str)> {
     (!what.is_empty()).then_some((number.saturating_mul(seconds), what))
 }
 
+/// `what do you know about tea?`
+fn about(text: &str) -> Option<&str> {
+    let words = ["what", "do", "you", "know", "about"];
+    words.iter().try_fold(text.trim_end_matches(['?', '.']), |rest, word| after_word(word, rest))
+}
+
 fn small_talk(text: &str, messages: &[Value]) -> String {
     let before = messages.iter().rev().skip(1).find(|message| role(message) == Some("user")).map(content);
     match text.trim_end_matches(['?', '!', '.']).to_lowercase().as_str() {
         "" | "hi" | "hello" | "help" => {
             "Hello! I am a few rules in the place of a language model. Try: remind me in 1 minute to stretch; \
-             ask bob how far are you; what did I say?"
+             remember that the door code is 4711; what do you know about the door; ask bob how far are you; what did I say?"
                 .to_owned()
         }
         "what did i say" => match before {
@@ -115,7 +129,7 @@ mod tests {
     use super::*;
 
     fn tools() -> Vec<Value> {
-        ["ask_peer", "remind", "status"].map(|name| json!({ "function": { "name": name } })).into()
+        ["ask_peer", "remind", "remember", "know", "forget", "status"].map(|name| json!({ "function": { "name": name } })).into()
     }
 
     fn user(text: &str) -> Value {
@@ -128,6 +142,9 @@ mod tests {
             ("ask bob: ready?", "ask_peer", json!({ "peer": "bob", "question": "ready?" })),
             ("Remind me in 1 minute to stretch", "remind", json!({ "after_seconds": 60, "what": "stretch" })),
             ("remind me in an hour to drink.", "remind", json!({ "after_seconds": 3600, "what": "drink" })),
+            ("remember that tea is hot.", "remember", json!({ "what": "tea is hot" })),
+            ("What do you know about tea?", "know", json!({ "about": "tea" })),
+            ("forget tea", "forget", json!({ "about": "tea" })),
             ("status", "status", json!({})),
         ] {
             assert_eq!(next(&[user(text)], &tools()), Move::Call(name, arguments), "{text}");

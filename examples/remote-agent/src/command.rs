@@ -1,14 +1,17 @@
 //! What one can say to the agent.
 
 /// One sentence about what one can say.
-pub const USAGE: &str = "You can say: peers, ask <peer> <text>, plugins, install <plugin> [source], skill <plugin> <skill>, task <text>, \
-     status, help.";
+pub const USAGE: &str = "You can say: peers, find <peer>, ask <peer> <text>, history [peer], plugins, install <plugin> [source], skill <plugin> \
+     <skill>, task <text>, status, help.";
 
 /// What somebody said.
 #[derive(Debug, PartialEq)]
 pub enum Command<'t> {
     Help,
     Peers,
+    Find(&'t str),
+    /// What was said with a peer, or with the user.
+    History(Option<&'t str>),
     Ask {
         peer: &'t str,
         text: &'t str,
@@ -34,6 +37,9 @@ impl<'t> Command<'t> {
         let (word, rest) = split(text);
         match word.to_lowercase().as_str() {
             "peers" => Self::Peers,
+            "find" if rest.is_empty() => Self::Incomplete("find <peer>"),
+            "find" => Self::Find(rest),
+            "history" => Self::History((!rest.is_empty()).then_some(rest)),
             "ask" => match split(rest) {
                 (_, "") => Self::Incomplete("ask <peer> <text>"),
                 (peer, text) => Self::Ask { peer, text },
@@ -75,6 +81,10 @@ mod tests {
             ("Help", Command::Help),
             ("peers", Command::Peers),
             (" PEERS \n", Command::Peers),
+            ("find bob", Command::Find("bob")),
+            ("find", Command::Incomplete("find <peer>")),
+            ("history", Command::History(None)),
+            ("history bob", Command::History(Some("bob"))),
             ("ask bob how are you?", Command::Ask { peer: "bob", text: "how are you?" }),
             ("ask bob\tline one\nline two", Command::Ask { peer: "bob", text: "line one\nline two" }),
             ("ask bob", Command::Incomplete("ask <peer> <text>")),

@@ -1,7 +1,7 @@
 //! Plugins: folders of skills that the agent installs and reads.
 
 use molecule_guest::plugins::{self, SetupOutcome};
-use molecule_guest::{Context, Error, Outcome, Result, log};
+use molecule_guest::{Context, Error, Outcome, Result, Skill, log, workspace};
 
 /// What is installed, whoever installed it.
 pub async fn plugins() -> Result<Outcome> {
@@ -31,6 +31,7 @@ pub async fn install(plugin: &str, source: Option<&str>) -> Result<Outcome> {
             for warning in &installed.warnings {
                 log::warn!(plugin = plugin, "{warning}");
             }
+            announce().await;
             let version = installed.plugin.version.as_deref().unwrap_or("without a version");
             let setup = match installed.setup {
                 SetupOutcome::Absent | SetupOutcome::Succeeded => String::new(),
@@ -43,6 +44,24 @@ pub async fn install(plugin: &str, source: Option<&str>) -> Result<Outcome> {
             Ok(Outcome::rejected(format!("I may not install {plugin}.{}", how.unwrap_or_default())))
         }
         Err(error) => Ok(Outcome::failed(format!("I could not install {plugin}: {error}"))),
+    }
+}
+
+/// Tells the platform of the skills that it has learned: its card, and one more for each. That it could not must not look
+/// as if the plugin were not there.
+async fn announce() {
+    let announced = async {
+        let card = plugins::list().await?.iter().flat_map(|plugin| &plugin.skills).fold(
+            crate::card(),
+            |card, skill| {
+                let description = skill.description.as_deref().unwrap_or_default();
+                card.skill(Skill::new(&skill.name, &skill.name).description(description))
+            },
+        );
+        workspace::register(card).await
+    };
+    if let Err(error) = announced.await {
+        log::warn!("nobody knows yet what I have learned: {error}");
     }
 }
 

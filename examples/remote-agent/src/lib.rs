@@ -4,9 +4,10 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use molecule_guest::messages::Direction;
 use molecule_guest::{
-    Agent, Card, Context, Error, Message, Outcome, Reply, Result, Skill, Start, StopReason, ensure, log,
-    messages, peers, workspace,
+    Agent, Card, Context, Denial, Error, Message, Outcome, Reply, Result, Skill, Start, StopReason, ensure,
+    log, messages, peers, workspace,
 };
 
 mod command;
@@ -31,20 +32,7 @@ struct RemoteAgent {
 impl Agent for RemoteAgent {
     /// Before anything else: who the agent is, and what it would like to have. It asks; the operator grants.
     fn describe() -> Card {
-        Card::new("remote-agent")
-            .description("Shows what an agent that lives outside the platform can do.")
-            .version(env!("CARGO_PKG_VERSION"))
-            .skill(
-                Skill::new("ask", "Ask a sibling")
-                    .description("Asks another workspace and tells what it said."),
-            )
-            .skill(
-                Skill::new("learn", "Learn a skill")
-                    .description("Installs a plugin and answers with one of its skills."),
-            )
-            .ask_peer("*")
-            .tick_every(Duration::from_secs(10))
-            .concurrency(4)
+        card()
     }
 
     /// It is registered: it has an identity, a configuration and perhaps instructions. An error here would stop the
@@ -71,19 +59,23 @@ impl Agent for RemoteAgent {
         match Command::parse(&message.text()) {
             Command::Help => Ok(help().into()),
             Command::Peers => list_peers().await,
+            Command::Find(peer) => find(peer).await,
+            Command::History(peer) => history(peer).await,
             Command::Ask { peer, text } => ask(peer, text).await,
             Command::Plugins => learn::plugins().await,
             Command::Install { plugin, source } => learn::install(plugin, source).await,
             Command::Skill { plugin, skill } => learn::skill(plugin, skill).await,
             Command::Task(Some(task)) => {
                 workspace::set_task(task)?;
+                // Whoever looks shall see it now, and not with the next of the host's heartbeats.
+                workspace::heartbeat().await?;
                 Ok(format!("I am working on: {task}").into())
             }
             Command::Task(None) => {
                 workspace::clear_task()?;
                 Ok("I am working on nothing.".into())
             }
-            Command::Status => Ok(self.status().into()),
+            Command::Status => self.status().await,
             Command::Incomplete(usage) => Ok(Outcome::input_required(format!("Please say it as: {usage}"))),
         }
     }
@@ -118,8 +110,12 @@ impl Agent for RemoteAgent {
 molecule_guest::export!(RemoteAgent);
 
 impl RemoteAgent {
-    fn status(&self) -> String {
-        format!("Messages so far: {}. Ticks: {}.", self.messages.get(), self.ticks.get())
+    /// What it knows of itself, and what the platform thinks of it.
+    async fn status(&self) -> Result<Outcome> {
+        let state = workspace::state().await.context("I could not ask the platform how I am")?;
+        let (messages, ticks) = (self.messages.get(), self.ticks.get());
+        Ok(format!("The platform has me {}. Messages so far: {messages}. Ticks: {ticks}.", state.status)
+            .into())
     }
 
     /// A sibling took longer than its call waited. Nobody waits any more, so the user is told beside any answer; what
@@ -129,6 +125,23 @@ impl RemoteAgent {
         messages::notify(format!("{from} has answered after all: {}", message.text())).await?;
         Ok(Outcome::Nothing)
     }
+}
+
+/// The card that it begins with. What it learns comes on top of that.
+fn card() -> Card {
+    Card::new("remote-agent")
+        .description("Shows what an agent that lives outside the platform can do.")
+        .version(env!("CARGO_PKG_VERSION"))
+        .skill(
+            Skill::new("ask", "Ask a sibling").description("Asks another workspace and tells what it said."),
+        )
+        .skill(
+            Skill::new("learn", "Learn a skill")
+                .description("Installs a plugin and answers with one of its skills."),
+        )
+        .ask_peer("*")
+        .tick_every(Duration::from_secs(10))
+        .concurrency(4)
 }
 
 /// Who am I, and what can I do.
@@ -150,6 +163,45 @@ async fn list_peers() -> Result<Outcome> {
     Ok(lines.collect::<Vec<_>>().join("\n").into())
 }
 
+/// Where a sibling is. What is remembered of it is forgotten first: somebody asks because something is wrong.
+async fn find(peer: &str) -> Result<Outcome> {
+    peers::invalidate(peer);
+    match peers::discover(peer).await {
+        Ok(place) => {
+            let url = place.url.map_or("an address that the platform keeps to itself".into(), |url| url);
+            Ok(format!("{} ({}) is at {url}.", place.name, place.id).into())
+        }
+        Err(Error::Unavailable(_)) => Ok(format!("{peer} is not there just now.").into()),
+        Err(Error::NotFound(_)) => Ok(Outcome::failed(format!("I cannot find {peer}. Try: peers"))),
+        Err(Error::Denied(denial)) => Ok(Outcome::rejected(may_not("look for", peer, denial))),
+        Err(other) => Err(other).with_context(|| format!("I could not find {peer}")),
+    }
+}
+
+/// What was said lately, with the user or with a sibling, as the platform has written it down.
+async fn history(peer: Option<&str>) -> Result<Outcome> {
+    let history = messages::history().limit(20);
+    let history = match peer {
+        Some(peer) => history.with_peer(peer),
+        None => history.with_user(),
+    };
+    let said = history.await.context("I could not look up what was said")?;
+    let other = peer.unwrap_or("you");
+    let lines = said.iter().map(|entry| match entry.direction {
+        Direction::Received => format!("{other}: {}", entry.text()),
+        Direction::Sent => format!("me: {}", entry.text()),
+    });
+    let lines: Vec<_> = lines.collect();
+    Ok(if lines.is_empty() { "Nothing was said lately.".into() } else { lines.join("\n").into() })
+}
+
+fn may_not(what: &str, peer: &str, denial: Denial) -> String {
+    let remedy = denial.grant.map_or("No grant would allow it.".into(), |grant| {
+        format!("Whoever runs me can allow it with: {grant}")
+    });
+    format!("I may not {what} {peer}: {}. {remedy}", denial.message)
+}
+
 /// Asks a sibling while the user waits. `?` would do for the errors: the user would read that the message failed, and
 /// why. It is friendlier to say what can be done about those that somebody can do something about.
 async fn ask(peer: &str, text: &str) -> Result<Outcome> {
@@ -159,12 +211,7 @@ async fn ask(peer: &str, text: &str) -> Result<Outcome> {
         Ok(Reply::Queued(_)) => {
             Ok(format!("{peer} has not answered yet. I will tell you when it does.").into())
         }
-        Err(Error::Denied(denial)) => {
-            let remedy = denial.grant.map_or("No grant would allow it.".into(), |grant| {
-                format!("Whoever runs me can allow it with: {grant}")
-            });
-            Ok(Outcome::rejected(format!("I may not ask {peer}: {}. {remedy}", denial.message)))
-        }
+        Err(Error::Denied(denial)) => Ok(Outcome::rejected(may_not("ask", peer, denial))),
         Err(Error::NotFound(why)) => Ok(Outcome::failed(format!("I cannot find {peer}: {why}. Try: peers"))),
         Err(other) => Err(other).with_context(|| format!("I could not ask {peer}")),
     }

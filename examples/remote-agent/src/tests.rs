@@ -97,6 +97,7 @@ fn it_says_what_it_works_on_until_it_is_told_to_stop() {
     let agent = host.start::<RemoteAgent>().unwrap();
     agent.message("task write a book").unwrap();
     assert_eq!(host.task().as_deref(), Some("write a book"));
+    assert_eq!(host.events().last(), Some(&Event::Heartbeat), "at once");
     agent.message("task").unwrap();
     assert_eq!(host.task(), None);
 }
@@ -114,7 +115,8 @@ fn it_counts_messages_and_ticks() {
     let agent = Host::new().start::<RemoteAgent>().unwrap();
     agent.tick().unwrap();
     agent.tick().unwrap();
-    assert_eq!(agent.message("status").unwrap().text(), "Messages so far: 1. Ticks: 2.");
+    let status = agent.message("status").unwrap().text();
+    assert_eq!(status, "The platform has me online. Messages so far: 1. Ticks: 2.");
 }
 
 #[test]
@@ -146,6 +148,12 @@ fn it_installs_a_plugin_and_answers_with_one_of_its_skills() {
     let missing = agent.message("skill dev greet").unwrap();
     assert_eq!(missing.text(), "I have no plugin dev. Say: install dev");
     assert_eq!(agent.message("install dev github://acme/dev#v1").unwrap().text(), "I have dev 1.0 now.");
+    let announced = host.events().into_iter().find_map(|event| match event {
+        Event::Registered(card) => card,
+        _ => None,
+    });
+    let skills: Vec<_> = announced.unwrap().skills.into_iter().map(|skill| skill.id).collect();
+    assert_eq!(skills, ["ask", "learn", "greet"], "others are told of it");
     assert_eq!(agent.message("plugins").unwrap().text(), "- dev 1.0: greet");
     assert_eq!(agent.message("skill dev greet").unwrap().text(), "Say hello.");
     assert_eq!(agent.message("skill dev sing").unwrap().text(), "dev has no skill sing, but: greet");
@@ -160,4 +168,38 @@ fn it_says_what_would_let_it_install() {
     let answer = agent.message("install dev").unwrap();
     assert_eq!(state(&answer), Some(TaskState::Rejected));
     assert!(answer.text().ends_with("allow it with: --allow-plugin dev"), "{}", answer.text());
+}
+
+#[test]
+fn a_plugin_is_there_also_where_nobody_could_be_told() {
+    let host = Host::new().on_install(|install| Ok(Plugin::new(&install.name).into()));
+    host.fail("workspace::register", Error::new("busy"));
+    let agent = host.start::<RemoteAgent>().unwrap();
+    assert_eq!(agent.message("install dev").unwrap().text(), "I have dev without a version now.");
+    assert_eq!(host.logged().last().unwrap(), "nobody knows yet what I have learned: busy");
+}
+
+#[test]
+fn it_finds_a_sibling_where_it_is_now() {
+    let host = Host::new().peer("ws-1", "bob").on_list(|peers| Ok(peers.to_vec()));
+    let agent = host.start::<RemoteAgent>().unwrap();
+    let found = agent.message("find bob").unwrap().text();
+    assert_eq!(found, "bob (ws-1) is at an address that the platform keeps to itself.");
+    let forgotten = Event::Invalidated(Some("bob".into()));
+    assert!(host.events().contains(&forgotten), "what it remembers may be what is wrong");
+    assert_eq!(agent.message("find eve").unwrap().text(), "I cannot find eve. Try: peers");
+    host.fail("peers::discover", denied("peer", "--allow-peer bob"));
+    assert!(agent.message("find bob").unwrap().text().ends_with("allow it with: --allow-peer bob"));
+}
+
+#[test]
+fn it_tells_what_was_said_with_whom() {
+    let host = Host::new();
+    let agent = host.start::<RemoteAgent>().unwrap();
+    assert_eq!(agent.message("history eve").unwrap().text(), "Nothing was said lately.");
+    agent.message(Message::from_peer("ws-1", "bob", "task write a book")).unwrap();
+    let with_bob = agent.message("history bob").unwrap().text();
+    assert_eq!(with_bob, "bob: task write a book\nme: I am working on: write a book");
+    let with_user = agent.message("history").unwrap().text();
+    assert!(with_user.starts_with("you: history eve\nme: Nothing was said lately."), "{with_user}");
 }

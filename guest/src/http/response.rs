@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Events;
+use super::incoming::{self, Incoming};
 use crate::Error;
 use crate::imports::http as host;
 
@@ -11,13 +12,13 @@ use crate::imports::http as host;
 pub struct Response {
     status: u16,
     headers: Vec<(String, Vec<u8>)>,
-    body: host::Body,
+    body: Incoming,
 }
 
 impl Response {
     pub(super) fn new(response: host::Response) -> Self {
         let host::Response { status, headers, body } = response;
-        Self { status, headers, body }
+        Self { status, headers, body: Incoming::new(body) }
     }
 
     /// Its status, such as 200.
@@ -61,7 +62,7 @@ impl Response {
     ///
     /// The body breaks off, takes too long, or is longer than the operator allows.
     pub async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        self.body.read().await
+        self.body.chunk().await
     }
 
     /// The rest of the body.
@@ -69,12 +70,8 @@ impl Response {
     /// # Errors
     ///
     /// As [`chunk`](Self::chunk).
-    pub async fn bytes(mut self) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::new();
-        while let Some(chunk) = self.chunk().await? {
-            bytes.extend(chunk);
-        }
-        Ok(bytes)
+    pub async fn bytes(self) -> Result<Vec<u8>, Error> {
+        self.body.bytes(usize::MAX).await
     }
 
     /// The rest of the body as text.
@@ -83,8 +80,7 @@ impl Response {
     ///
     /// As [`chunk`](Self::chunk), and [`Error::Invalid`] where it is not UTF-8.
     pub async fn text(self) -> Result<String, Error> {
-        let bytes = self.bytes().await?;
-        String::from_utf8(bytes).map_err(|error| Error::Invalid(format!("the body is not text: {error}")))
+        incoming::text(self.bytes().await?, "the body")
     }
 
     /// The rest of the body, which is JSON.

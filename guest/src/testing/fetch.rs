@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use super::host::Event;
-use super::imports::{reachable, record};
+use super::imports::{awaited, record};
 use crate::{Error, Failure, Sent};
 
 pub(crate) use crate::bindings::molecule::agent::http::{Request, Timeouts};
@@ -93,6 +93,10 @@ impl From<&str> for Response {
 pub(crate) struct Body(RefCell<VecDeque<Vec<u8>>>);
 
 impl Body {
+    pub(super) fn new(pieces: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        Self(RefCell::new(pieces.into_iter().collect()))
+    }
+
     pub(crate) async fn read(&self) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.0.borrow_mut().pop_front())
     }
@@ -114,7 +118,7 @@ pub(crate) enum RequestBody {
 }
 
 pub(crate) async fn fetch(request: Request, body: RequestBody) -> Result<HostResponse, Error> {
-    let host = reachable("http::fetch")?;
+    let host = awaited("http::fetch")?;
     let body = match body {
         RequestBody::None => Vec::new(),
         RequestBody::Bytes(bytes) => bytes,
@@ -126,7 +130,7 @@ pub(crate) async fn fetch(request: Request, body: RequestBody) -> Result<HostRes
     record(&host, Event::Fetched(fetch.clone()));
     let Response { status, headers, pieces } = (host.inner.script.borrow_mut().on_fetch)(&fetch)?;
     let headers = headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-    Ok(HostResponse { status, headers, body: Body(RefCell::new(pieces.into())) })
+    Ok(HostResponse { status, headers, body: Body::new(pieces) })
 }
 
 /// What has gone through a pipe.

@@ -6,13 +6,19 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Instance;
+use super::approvals::{Asked, Question};
+use super::delegations::{Assignment, Given};
 use super::executor::{self, Clock};
 use super::fetch::{Fetch, Response};
 use super::imports::Entered;
+use super::memory::Store;
 use super::script::{Call, Install, Script};
 use crate::log::Level;
+use crate::memory::{Checkpoint, Memory};
+use crate::messages::{Entry, Update};
 use crate::plugins::{Installed, Plugin};
-use crate::{Agent, Content, Error, Identity, Peer, Reply, Start, StartReason};
+use crate::workspace::State;
+use crate::{Agent, Card, Content, Error, Identity, Peer, Reply, Start, StartReason};
 
 /// A host that does what the test says. A clone is the same host.
 #[derive(Clone)]
@@ -28,6 +34,21 @@ pub(super) struct Inner {
     /// The secrets that are granted, with their values where these are revealed.
     pub(super) secrets: RefCell<BTreeMap<String, Option<String>>>,
     pub(super) plugins: RefCell<Vec<Plugin>>,
+    pub(super) state: RefCell<State>,
+    /// The files that messages can bring, by URI.
+    pub(super) files: RefCell<BTreeMap<String, Vec<u8>>>,
+    pub(super) said: RefCell<Vec<Entry>>,
+    /// When the latest of these was said.
+    pub(super) said_at: Cell<Duration>,
+    pub(super) delegations: RefCell<Vec<Given>>,
+    pub(super) delegation_takes: Cell<Duration>,
+    pub(super) memory: RefCell<Store>,
+    pub(super) approvals: RefCell<Vec<Asked>>,
+    pub(super) decision_takes: Cell<Duration>,
+    /// The functions that fail, and how.
+    pub(super) failing: RefCell<BTreeMap<String, Error>>,
+    /// When the message in hand is canceled, if it is.
+    pub(super) canceled_at: Cell<Option<Duration>>,
     pub(super) events: RefCell<Vec<Event>>,
     pub(super) describing: Cell<bool>,
     pub(super) clock: Clock,
@@ -52,6 +73,31 @@ pub enum Event {
     Revealed(String),
     /// It said what it works on.
     SetTask(Option<String>),
+    /// It announced itself again, perhaps with another card.
+    Registered(Option<Card>),
+    /// It sent a heartbeat.
+    Heartbeat,
+    /// It opened a file, by its URI.
+    Opened(String),
+    /// It told how it goes.
+    Told(Update),
+    /// It had forgotten where a peer is, or where all of them are.
+    Invalidated(Option<String>),
+    /// It gave a task to a peer.
+    Delegated(Assignment),
+    /// It set a value.
+    SetValue {
+        /// The key.
+        key: String,
+        /// The value, the text of its JSON.
+        json: String,
+    },
+    /// It committed something to memory.
+    Committed(Memory),
+    /// It saved a checkpoint.
+    Saved(Checkpoint),
+    /// It asked for approval.
+    Asked(Question),
     /// It wrote a log line.
     Logged {
         /// How much it matters.
@@ -88,6 +134,17 @@ impl Host {
                 call_takes: Cell::default(),
                 secrets: RefCell::default(),
                 plugins: RefCell::default(),
+                state: RefCell::new(State::new("online")),
+                files: RefCell::default(),
+                said: RefCell::default(),
+                said_at: Cell::default(),
+                delegations: RefCell::default(),
+                delegation_takes: Cell::default(),
+                memory: RefCell::default(),
+                approvals: RefCell::default(),
+                decision_takes: Cell::default(),
+                failing: RefCell::default(),
+                canceled_at: Cell::default(),
                 events: RefCell::default(),
                 describing: Cell::default(),
                 clock: Clock::default(),
@@ -209,6 +266,23 @@ impl Host {
         self
     }
 
+    /// Says where the platform has the workspace; `online` where not said.
+    #[must_use]
+    pub fn state(self, state: State) -> Self {
+        self.inner.state.replace(state);
+        self
+    }
+
+    /// Has a function of the SDK fail from now on, named as it is called, such as `memory::set`.
+    pub fn fail(&self, function: impl Into<String>, error: Error) {
+        self.inner.failing.borrow_mut().insert(function.into(), error);
+    }
+
+    /// Has a function that [fails](Host::fail) work again.
+    pub fn mend(&self, function: &str) {
+        self.inner.failing.borrow_mut().remove(function);
+    }
+
     /// Loads and starts an agent: [`describe`](Agent::describe), then [`on_start`](Agent::on_start).
     ///
     /// # Errors
@@ -229,7 +303,7 @@ impl Host {
     }
 
     /// Runs `describe`, during which nothing outside can be reached.
-    pub(super) fn describe<A: Agent>(&self) -> crate::Card {
+    pub(super) fn describe<A: Agent>(&self) -> Card {
         let _entered = Entered::new(self);
         self.inner.describing.set(true);
         let card = A::describe();
@@ -288,7 +362,7 @@ impl Host {
         self.inner.clock.now()
     }
 
-    fn pick<T>(&self, pick: impl FnMut(&Event) -> Option<T>) -> Vec<T> {
+    pub(super) fn pick<T>(&self, pick: impl FnMut(&Event) -> Option<T>) -> Vec<T> {
         self.inner.events.borrow().iter().filter_map(pick).collect()
     }
 }

@@ -1,9 +1,10 @@
 //! The functions that an agent calls, answered by the scripted host. Same signatures as the generated ones.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use super::host::{Event, Host};
-use crate::{Denial, Error};
+use crate::{Denial, Error, Sent};
 
 thread_local! {
     /// The hosts that this thread is in, the innermost last.
@@ -28,7 +29,7 @@ impl Drop for Entered {
 
 /// The host that this thread is in.
 #[expect(clippy::panic, reason = "a test that calls a host where there is none cannot go on")]
-fn current(function: &str) -> Host {
+pub(super) fn current(function: &str) -> Host {
     ENTERED.with_borrow(|hosts| hosts.last().cloned()).unwrap_or_else(|| {
         panic!(
             "`{function}` was called where there is no host. In a component the host is the program that runs it; in a \
@@ -38,7 +39,7 @@ fn current(function: &str) -> Host {
     })
 }
 
-/// The host, unless the agent describes itself.
+/// The host, unless the agent describes itself or the test has this function fail.
 pub(super) fn reachable(function: &str) -> Result<Host, Error> {
     let host = current(function);
     if host.inner.describing.get() {
@@ -48,7 +49,31 @@ pub(super) fn reachable(function: &str) -> Result<Host, Error> {
             grant: None,
         }));
     }
-    Ok(host)
+    match host.inner.failing.borrow().get(function) {
+        Some(error) => Err(error.clone()),
+        None => Ok(host.clone()),
+    }
+}
+
+/// The host, for what is waited for in the name of a message: that is not canceled.
+pub(super) fn awaited(function: &str) -> Result<Host, Error> {
+    let host = reachable(function)?;
+    if host.is_canceled() { Err(Error::Canceled(Sent::No)) } else { Ok(host) }
+}
+
+/// Lets time pass, until the message in hand is canceled at most.
+async fn pass(host: &Host, duration: Duration, sent: Sent) -> Result<(), Error> {
+    let left = host.inner.canceled_at.get().map(|at| at.saturating_sub(host.elapsed()));
+    match left.filter(|left| *left <= duration) {
+        Some(left) => {
+            host.inner.clock.sleep(left).await;
+            Err(Error::Canceled(sent))
+        }
+        None => {
+            host.inner.clock.sleep(duration).await;
+            Ok(())
+        }
+    }
 }
 
 pub(super) fn record(host: &Host, event: Event) {
@@ -56,8 +81,9 @@ pub(super) fn record(host: &Host, event: Event) {
 }
 
 pub(crate) mod workspace {
-    use super::{Event, current, reachable, record};
-    use crate::{Error, Identity};
+    use super::{Event, awaited, current, reachable, record};
+    use crate::workspace::State;
+    use crate::{Card, Error, Identity};
 
     pub(crate) fn me() -> Identity {
         current("workspace::me").inner.start.borrow().identity.clone()
@@ -76,18 +102,39 @@ pub(crate) mod workspace {
         record(&host, Event::SetTask(task));
         Ok(())
     }
+
+    pub(crate) async fn register(card: Option<Card>) -> Result<(), Error> {
+        let host = awaited("workspace::register")?;
+        record(&host, Event::Registered(card));
+        Ok(())
+    }
+
+    pub(crate) async fn heartbeat() -> Result<(), Error> {
+        let host = awaited("workspace::heartbeat")?;
+        record(&host, Event::Heartbeat);
+        Ok(())
+    }
+
+    pub(crate) async fn state() -> Result<State, Error> {
+        Ok(awaited("workspace::state")?.inner.state.borrow().clone())
+    }
 }
 
 pub(crate) mod messages {
-    use super::{Event, reachable, record};
-    use crate::{Content, Error};
+    use super::{Event, awaited, record};
+    use crate::messages::{Direction, Entry};
+    pub(crate) use crate::testing::conversation::{
+        Correspondent, HistoryQuery, history, is_canceled, open, progress,
+    };
+    use crate::{Content, Error, Sender};
 
     pub(crate) async fn notify(content: Content) -> Result<(), Error> {
-        let host = reachable("messages::notify")?;
+        let host = awaited("messages::notify")?;
         if content.parts.is_empty() {
             return Err(Error::Invalid("a message needs at least one part".into()));
         }
         (host.inner.script.borrow_mut().on_notify)(&content)?;
+        host.say(Entry::new("notify", Direction::Sent, Sender::User, content.clone()));
         record(&host, Event::Notified(content));
         Ok(())
     }
@@ -96,23 +143,25 @@ pub(crate) mod messages {
 pub(crate) mod peers {
     use std::time::Duration;
 
-    use super::{Event, reachable, record};
+    use super::{Event, awaited, pass, reachable, record};
     pub(crate) use crate::bindings::molecule::agent::peers::CallOptions;
+    use crate::peers::Location;
     use crate::testing::Call;
-    use crate::{Content, Error, Peer, Reply};
+    pub(crate) use crate::testing::delegations::{DelegateOptions, delegate, delegation, delegations};
+    use crate::{Content, Error, Failure, Peer, Reply, Sent};
 
     /// How long a call waits that does not say.
     const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
     pub(crate) async fn list() -> Result<Vec<Peer>, Error> {
-        let host = reachable("peers::list")?;
+        let host = awaited("peers::list")?;
         record(&host, Event::ListedPeers);
         let peers = host.inner.peers.borrow().clone();
         (host.inner.script.borrow_mut().on_list)(&peers)
     }
 
     pub(crate) async fn call(peer: String, content: Content, options: CallOptions) -> Result<Reply, Error> {
-        let host = reachable("peers::call")?;
+        let host = awaited("peers::call")?;
         if content.parts.is_empty() {
             return Err(Error::Invalid("a message needs at least one part".into()));
         }
@@ -123,7 +172,7 @@ pub(crate) mod peers {
 
         let takes = host.inner.call_takes.get();
         let waits = timeout.unwrap_or(DEFAULT_TIMEOUT);
-        host.inner.clock.sleep(takes.min(waits)).await;
+        pass(&host, takes.min(waits), Sent::Yes).await?;
         match reply {
             Ok(Reply::Answer(_)) if takes > waits => {
                 let calls = host.calls().len();
@@ -132,6 +181,36 @@ pub(crate) mod peers {
             reply => reply,
         }
     }
+
+    pub(crate) async fn discover(peer: String) -> Result<Location, Error> {
+        let host = awaited("peers::discover")?;
+        let peers = host.inner.peers.borrow();
+        match peers.iter().find(|known| known.id == peer || known.name == peer) {
+            None => Err(Error::NotFound(format!("there is no peer {peer:?}"))),
+            Some(known) if known.status != "online" => {
+                let message = format!("{peer:?} is {}", known.status);
+                Err(Error::Unavailable(Failure { message, sent: Sent::No }))
+            }
+            Some(known) => Ok(Location::new(&known.id, &known.name)),
+        }
+    }
+
+    pub(crate) fn invalidate(peer: Option<&str>) {
+        if let Ok(host) = reachable("peers::invalidate") {
+            record(&host, Event::Invalidated(peer.map(str::to_owned)));
+        }
+    }
+}
+
+pub(crate) mod memory {
+    pub(crate) use crate::testing::memory::{
+        SearchQuery, SetOptions, checkpoints, clear_checkpoints, commit, delete, forget, get,
+        latest_checkpoint, list, save_checkpoint, search, set,
+    };
+}
+
+pub(crate) mod approvals {
+    pub(crate) use crate::testing::approvals::{Request, ask, get, list};
 }
 
 pub(crate) mod http {
@@ -141,7 +220,7 @@ pub(crate) mod http {
 }
 
 pub(crate) mod secrets {
-    use super::{Event, current, reachable, record};
+    use super::{Event, awaited, current, record};
     use crate::Error;
 
     pub(crate) fn names() -> Vec<String> {
@@ -149,7 +228,7 @@ pub(crate) mod secrets {
     }
 
     pub(crate) async fn reveal(name: String) -> Result<String, Error> {
-        let host = reachable("secrets::reveal")?;
+        let host = awaited("secrets::reveal")?;
         record(&host, Event::Revealed(name.clone()));
         let known = host.inner.secrets.borrow().get(&name).cloned();
         match known {
@@ -161,14 +240,14 @@ pub(crate) mod secrets {
 }
 
 pub(crate) mod plugins {
-    use super::{Event, reachable, record};
+    use super::{Event, awaited, record};
     use crate::Error;
     pub(crate) use crate::bindings::molecule::agent::plugins::InstallOptions;
     use crate::plugins::{Installed, Plugin};
     use crate::testing::Install;
 
     pub(crate) async fn install(name: String, options: InstallOptions) -> Result<Installed, Error> {
-        let host = reachable("plugins::install")?;
+        let host = awaited("plugins::install")?;
         let InstallOptions { source, setup, sha256 } = options;
         let install = Install { name, source, setup, sha256 };
         record(&host, Event::Installed(install.clone()));
@@ -180,11 +259,11 @@ pub(crate) mod plugins {
     }
 
     pub(crate) async fn list() -> Result<Vec<Plugin>, Error> {
-        Ok(reachable("plugins::list")?.inner.plugins.borrow().clone())
+        Ok(awaited("plugins::list")?.inner.plugins.borrow().clone())
     }
 
     pub(crate) async fn remove(name: String) -> Result<(), Error> {
-        let host = reachable("plugins::remove")?;
+        let host = awaited("plugins::remove")?;
         record(&host, Event::RemovedPlugin(name.clone()));
         let mut plugins = host.inner.plugins.borrow_mut();
         let before = plugins.len();
@@ -219,14 +298,13 @@ pub(crate) mod log {
 pub(crate) mod time {
     use std::time::Duration;
 
-    use super::{Event, current, record};
-    use crate::Error;
+    use super::{Event, awaited, pass, record};
+    use crate::{Error, Sent};
 
     pub(crate) async fn sleep(ms: u32) -> Result<(), Error> {
-        let host = current("time::sleep");
+        let host = awaited("time::sleep")?;
         let duration = Duration::from_millis(ms.into());
         record(&host, Event::Slept(duration));
-        host.inner.clock.sleep(duration).await;
-        Ok(())
+        pass(&host, duration, Sent::No).await
     }
 }

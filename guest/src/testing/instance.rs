@@ -1,6 +1,7 @@
 //! An agent that runs in the scripted host.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::Host;
 use super::executor::{self, Boxed};
@@ -39,7 +40,31 @@ impl<A: Agent> Instance<A> {
     ///
     /// The callback's error, as the host gets it.
     pub fn message(&self, message: impl Into<Message>) -> Result<Outcome, Error> {
-        self.run(self.agent.on_message(message.into()))
+        self.run(self.handle(message.into()))
+    }
+
+    /// Somebody writes, and cancels the message after so long: what the agent waits for then, and later, ends with
+    /// [`Error::Canceled`].
+    ///
+    /// # Errors
+    ///
+    /// The callback's error, as the host gets it.
+    pub fn canceled(&self, message: impl Into<Message>, after: Duration) -> Result<Outcome, Error> {
+        self.host.inner.canceled_at.set(Some(self.host.elapsed() + after));
+        let outcome = self.message(message);
+        self.host.inner.canceled_at.set(None);
+        outcome
+    }
+
+    /// The results of what the agent has [given to peers](crate::peers::delegate) come, in the order in which they are
+    /// there; those that are not there yet are waited for. What the agent gives to peers meanwhile comes the next time.
+    pub fn deliver(&self) -> Vec<Result<Outcome, Error>> {
+        let deliver = |(due, message): (Duration, Message)| {
+            let wait = due.saturating_sub(self.host.elapsed());
+            self.host.run(self.host.inner.clock.sleep(wait));
+            self.message(message)
+        };
+        self.host.undelivered().into_iter().map(deliver).collect()
     }
 
     /// Several write at once. As many are handled at once as the agent's card asks for; the outcomes are in the order
@@ -50,7 +75,7 @@ impl<A: Agent> Instance<A> {
     ) -> Vec<Result<Outcome, Error>> {
         let limit = self.card.asks.concurrency.unwrap_or(1);
         let callbacks = messages.into_iter().map(|message| -> Boxed<'_, _> {
-            let callback = self.agent.on_message(message.into());
+            let callback = self.handle(message.into());
             Box::pin(async { callback.await.map_err(|error| Error::of_callback(&error)) })
         });
         let callbacks = callbacks.collect();
@@ -79,6 +104,14 @@ impl<A: Agent> Instance<A> {
     /// The agent is stopped.
     pub fn stop(self, reason: StopReason) {
         self.host.run(self.agent.on_stop(reason));
+    }
+
+    /// Hands the agent a message. It is part of the history from then on, and its answer, too.
+    async fn handle(&self, message: Message) -> crate::Result<Outcome> {
+        self.host.say_received(&message);
+        let outcome = self.agent.on_message(message.clone()).await?;
+        self.host.say_answer(&message, &outcome);
+        Ok(outcome)
     }
 
     fn run<T>(&self, callback: impl Future<Output = crate::Result<T>>) -> Result<T, Error> {

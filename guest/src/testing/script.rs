@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use super::approvals::Question;
+use super::delegations::Assignment;
 use super::fetch::{Fetch, Response};
+use crate::approvals::Decision;
 use crate::plugins::{Installed, Setup};
-use crate::{Content, Error, Peer, Reply};
+use crate::{Content, DelegationStatus, Error, Peer, Reply};
 
 /// A call that the agent made.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +45,8 @@ pub(super) struct Script {
     pub(super) on_call: Answer<Call, Reply>,
     pub(super) on_fetch: Answer<Fetch, Response>,
     pub(super) on_install: Answer<Install, Installed>,
+    pub(super) on_delegate: Answer<Assignment, DelegationStatus>,
+    pub(super) on_ask: Answer<Question, Decision>,
     pub(super) on_notify: Answer<Content, ()>,
     pub(super) on_set_task: Answer<Option<String>, ()>,
 }
@@ -63,6 +68,13 @@ impl Default for Script {
             on_install: Box::new(|install| {
                 Err(super::denied("plugin", format!("--allow-plugin {}", install.name)))
             }),
+            on_delegate: Box::new(|assignment| {
+                let peer = &assignment.peer;
+                Err(Error::NotFound(format!(
+                    "the test has no work done by {peer:?}: have it done with `Host::on_delegate`"
+                )))
+            }),
+            on_ask: Box::new(|_| Ok(Decision::Pending)),
             on_notify: Box::new(|_| Ok(())),
             on_set_task: Box::new(|_| Ok(())),
         }

@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use molecule_guest::memory::Scope;
 use molecule_guest::testing::{Event, Fetch, Host, Response, denied};
-use molecule_guest::{Error, Failure, Message, Outcome, Sent, TaskState};
+use molecule_guest::{Content, Error, Failure, Message, Outcome, Part, Sent, TaskState};
 use serde_json::{Value, json};
 
 use crate::think::ROUNDS;
@@ -78,7 +79,7 @@ fn a_request_is_what_the_api_wants_and_its_key_is_a_reference() {
         ])
     );
     let tools: Vec<_> = body["tools"].as_array().unwrap().iter().map(|it| &it["function"]["name"]).collect();
-    assert_eq!(tools, ["ask_peer", "remind", "status"]);
+    assert_eq!(tools, ["ask_peer", "remind", "remember", "know", "forget", "status"]);
     assert!(!host.events().iter().any(|event| matches!(event, Event::Revealed(_))));
 }
 
@@ -358,4 +359,27 @@ fn a_message_that_is_canceled_is_no_trouble_of_the_model() {
     let agent = host.start::<Assistant>().unwrap();
     assert!(matches!(agent.message("Hello"), Err(Error::Canceled(_))));
     assert_eq!((host.fetches().len(), host.task()), (1, None));
+}
+
+#[test]
+fn the_model_keeps_a_fact_and_reads_what_comes_along() {
+    let host = host([
+        Ok(calls("remember", json!({ "what": "Ada likes tea" }))),
+        Ok(says("Noted.")),
+        Ok(says("It is about tea.")),
+    ])
+    .allow_memory(Scope::Local)
+    .file("workspace:/uploads/notes.txt", "Tea is hot.");
+    let agent = host.start::<Assistant>().unwrap();
+    assert_eq!(agent.message("I like tea").unwrap().text(), "Noted.");
+    assert_eq!(host.memories()[0].content, "Ada likes tea");
+
+    let file = Part::file_uri("workspace:/uploads/notes.txt").name("notes.txt");
+    assert_eq!(
+        agent.message(Content::from("What is it about?").part(file)).unwrap().text(),
+        "It is about tea."
+    );
+    let body = body(&host.fetches()[2]);
+    let last = body["messages"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["content"], "What is it about?\n\nThe file notes.txt:\nTea is hot.");
 }
