@@ -14,6 +14,7 @@ mod assistant;
 mod bad_input;
 mod client;
 mod clocks;
+mod contract;
 mod cures;
 mod dev;
 mod disk_full;

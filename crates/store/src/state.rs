@@ -94,7 +94,8 @@ pub struct Incoming {
     pub body: String,
 }
 
-/// One page of the activity log, taken at once: rows, remembered ids and cursor become durable together.
+/// One page of the activity log, taken at once: rows, remembered ids, cursor and the results of delegations become durable
+/// together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     /// Oldest first.
@@ -103,6 +104,8 @@ pub struct Page {
     pub cursor: Option<String>,
     /// When the page was fetched.
     pub at: UnixMillis,
+    /// What its rows say of delegations, by slot. A slot that is not known is passed over.
+    pub delegations: Vec<(String, DelegationStep)>,
 }
 
 /// What became of a page.

@@ -57,6 +57,49 @@ const ROWS: [Row; 19] = [
 
 const NET: Guard = Guard::Grant("network", "--allow-net https://api.example.com/v1");
 
+/// The imports that the guest `contract` calls. Behind the gate stand services that have none of these: that they were
+/// asked is seen from what they say.
+const KEPT: [Row; 26] = [
+    Row { call: "workspace.register", guard: Guard::Start, done: ABSENT },
+    Row { call: "workspace.heartbeat", guard: Guard::Start, done: ABSENT },
+    Row { call: "workspace.state", guard: Guard::Start, done: ABSENT },
+    Row { call: "messages.open workspace:/a.txt", guard: Guard::Start, done: ABSENT },
+    Row { call: "messages.history user", guard: Guard::Start, done: ABSENT },
+    Row { call: "messages.progress status at it", guard: Guard::Start, done: "ok" },
+    Row { call: "messages.is-canceled", guard: Guard::None, done: "ok false" },
+    Row { call: "peers.discover bob", guard: PEER, done: ABSENT },
+    Row { call: "peers.invalidate bob", guard: Guard::None, done: "ok" },
+    Row { call: "peers.delegate bob key do it", guard: PEER, done: ABSENT },
+    Row { call: "peers.delegation d-1", guard: Guard::Start, done: ABSENT },
+    Row { call: "peers.delegations", guard: Guard::Start, done: ABSENT },
+    Row { call: "memory.get key", guard: MEMORY, done: ABSENT },
+    Row { call: "memory.set key 1", guard: MEMORY, done: ABSENT },
+    Row { call: "memory.delete key", guard: MEMORY, done: ABSENT },
+    Row { call: "memory.list", guard: MEMORY, done: ABSENT },
+    Row {
+        call: "memory.commit global - a fact",
+        guard: Guard::Grant("memory", "--allow-memory global"),
+        done: ABSENT,
+    },
+    Row {
+        call: "memory.search team - fact",
+        guard: Guard::Grant("memory", "--allow-memory team"),
+        done: ABSENT,
+    },
+    Row { call: "memory.forget m-1", guard: MEMORY, done: ABSENT },
+    Row { call: "memory.save-checkpoint work step 0 1", guard: MEMORY, done: ABSENT },
+    Row { call: "memory.checkpoints work", guard: MEMORY, done: ABSENT },
+    Row { call: "memory.latest-checkpoint", guard: MEMORY, done: ABSENT },
+    Row { call: "memory.clear-checkpoints work", guard: MEMORY, done: ABSENT },
+    Row { call: "approvals.ask may I", guard: Guard::Start, done: ABSENT },
+    Row { call: "approvals.get a-1", guard: Guard::Start, done: ABSENT },
+    Row { call: "approvals.list", guard: Guard::Start, done: ABSENT },
+];
+
+const PEER: Guard = Guard::Grant("peer", "--allow-peer bob");
+const MEMORY: Guard = Guard::Grant("memory", "--allow-memory local");
+const ABSENT: &str = "error: not-found this host has no such thing";
+
 impl Row {
     fn import(&self) -> &'static str {
         self.call.split(' ').next().unwrap_or(self.call)
@@ -96,19 +139,56 @@ async fn every_import_is_denied_without_its_grant_and_passes_with_it() {
     assert!(closed.gate.receipts().latest().iter().all(|receipt| receipt.denied.is_some()));
 }
 
+/// The same for what the guest `contract` calls.
+#[tokio::test]
+async fn nothing_that_the_platform_keeps_is_reached_without_its_grant() {
+    let closed = agent(guests::CONTRACT).gate(Gate::closed()).start().await;
+    let none = agent(guests::CONTRACT).start().await;
+    for row in &KEPT {
+        let (before, denied, granted) = match row.guard {
+            Guard::None => (row.done.to_owned(), row.done.to_owned(), Grants::default()),
+            Guard::Start => {
+                ("error: denied not-started, grant none".to_owned(), row.done.to_owned(), Grants::default())
+            }
+            Guard::Grant(rule, grant) => (
+                "error: denied not-started, grant none".to_owned(),
+                format!("error: denied {rule}, grant {grant}"),
+                pasted(grant),
+            ),
+        };
+        assert_eq!(closed.ask(row.call).await, before, "{} before the start", row.call);
+        assert_eq!(none.ask(row.call).await, denied, "{} without a grant", row.call);
+        let with = agent(guests::CONTRACT).granted(granted).start().await;
+        assert_eq!(with.ask(row.call).await, row.done, "{} with its grant", row.call);
+    }
+}
+
 #[test]
 fn every_import_of_the_contract_has_a_row() {
     let wit = include_str!("../../../wit/0.1.0/imports.wit");
-    let rows: BTreeSet<_> = ROWS.iter().map(|row| row.import().to_owned()).collect();
+    let rows: BTreeSet<_> = ROWS.iter().chain(&KEPT).map(|row| row.import().to_owned()).collect();
     assert_eq!(functions(wit), rows);
 }
 
 #[test]
 fn every_effect_of_the_gate_is_guarded() {
-    let guarded: BTreeSet<_> =
-        ROWS.iter().filter(|row| !matches!(row.guard, Guard::None)).map(Row::import).collect();
-    // What passes the gate elsewhere: answers in the session, addresses in the egress, files and sockets in WASI.
-    let elsewhere = [Kind::Answer, Kind::Connect, Kind::Store, Kind::Socket];
+    let rows = ROWS.iter().chain(&KEPT);
+    // Several imports may be one effect.
+    let effect = |row: &Row| match row.import() {
+        "memory.get"
+        | "memory.list"
+        | "memory.search"
+        | "memory.checkpoints"
+        | "memory.latest-checkpoint" => "memory.read",
+        it if it.starts_with("memory.") => "memory.write",
+        "approvals.get" | "approvals.list" => "approvals.read",
+        "peers.delegations" => "peers.delegation",
+        it => it,
+    };
+    let guarded: BTreeSet<_> = rows.filter(|row| !matches!(row.guard, Guard::None)).map(effect).collect();
+    // What passes the gate elsewhere: answers and their files in the session, addresses in the egress, files and sockets
+    // in WASI.
+    let elsewhere = [Kind::Answer, Kind::Attach, Kind::Connect, Kind::Store, Kind::Socket];
     let here = Kind::ALL.into_iter().filter(|kind| !elsewhere.contains(kind)).map(Kind::name);
     // What is guarded though it has no effect of its own: waiting, and reading what was fetched.
     assert_eq!(here.chain(["time.sleep", "http.read"]).collect::<BTreeSet<_>>(), guarded);
