@@ -60,9 +60,7 @@ fn call(text: &str, tools: &[Value]) -> Option<Move> {
             ("remember", json!({ "what": what }))
         }
         (word, about) if word.eq_ignore_ascii_case("forget") => ("forget", json!({ "about": about })),
-        (word, _) if word.eq_ignore_ascii_case("what") => {
-            ("know", json!({ "about": about(text)? }))
-        }
+        (word, _) if word.eq_ignore_ascii_case("what") => ("know", json!({ "about": about(text)? })),
         (word, _) if word.eq_ignore_ascii_case("status") => ("status", json!({})),
         _ => return None,
     };
@@ -129,7 +127,9 @@ mod tests {
     use super::*;
 
     fn tools() -> Vec<Value> {
-        ["ask_peer", "remind", "remember", "know", "forget", "status"].map(|name| json!({ "function": { "name": name } })).into()
+        ["ask_peer", "remind", "remember", "know", "forget", "status"]
+            .map(|name| json!({ "function": { "name": name } }))
+            .into()
     }
 
     fn user(text: &str) -> Value {
