@@ -3,6 +3,7 @@
 pub mod canvas;
 pub mod certificates;
 pub mod embedded;
+pub mod faults;
 pub mod guests;
 pub mod plugins;
 pub mod process;

@@ -418,7 +418,7 @@ async fn ask(address: SocketAddr, request: &Received) -> io::Result<Vec<u8>> {
 }
 
 /// Reads one request; `None` where the client has hung up. What was read beyond it stays in `buffer`.
-async fn read(
+pub(crate) async fn read(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     buffer: &mut Vec<u8>,
     connection: usize,
