@@ -211,7 +211,10 @@ impl Lane {
         });
         let rows: Vec<Row> = rows.collect();
         let cursor = rows.last().map(|row| row.id.clone());
-        self.state.accept(&self.fence, Page { rows, cursor, at: 0 }).await.expect("accepted");
+        self.state
+            .accept(&self.fence, Page { rows, cursor, at: 0, ..Page::default() })
+            .await
+            .expect("accepted");
     }
 
     async fn message(&mut self) {

@@ -66,7 +66,8 @@ async fn a_doubt_that_ends_next_year_by_a_wrong_clock_ends_today() {
         digest: Some("of a text that never arrived".into()),
         body: r#"{"text":"hello"}"#.into(),
     };
-    let page = Page { rows: vec![Row { id: "r-1".into(), kind: message() }], cursor: None, at: now() + YEAR };
+    let page =
+        Page { rows: vec![Row { id: "r-1".into(), kind: message() }], at: now() + YEAR, ..Page::default() };
     state.accept(&fence, page).await.unwrap();
     let key = state.claim(&fence, 1).await.unwrap()[0].key;
     state.finish(&fence, key, Some(send)).await.unwrap();
@@ -96,7 +97,7 @@ async fn a_lost_cursor_is_recovered_from_whatever_our_clock_has_said() {
         let alice = world.create("alice").await;
         let (state, fence) = left_behind(&world, &alice).await;
         let rows = vec![Row { id: "gone".into(), kind: RowKind::Skip }];
-        let page = Page { rows, cursor: Some("gone".into()), at: now() + jump };
+        let page = Page { rows, cursor: Some("gone".into()), at: now() + jump, ..Page::default() };
         state.accept(&fence, page).await.unwrap();
         drop(state);
         world.say(&alice, "hello").await;

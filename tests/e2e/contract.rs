@@ -65,7 +65,7 @@ async fn an_agent_keeps_values_memories_and_checkpoints_across_hosts() {
     assert_eq!(lines[7], "ok trip pack 0 -; trip book 1 {\"seat\":7}");
     alice.agent.stop().await;
 
-    let host = host(&world.path("another")).await;
+    let host = host(&world.path("alice")).await;
     let spec = granted(&world, &alice.workspace, Some("global"));
     alice.agent = Embedded::start(&host, guests::CONTRACT, spec).await;
     let said = alice.does("memory.get color\nmemory.latest-checkpoint\nmemory.clear-checkpoints trip\nmemory.checkpoints trip").await;
@@ -158,7 +158,7 @@ async fn what_was_told_stands_at_the_beginning_of_the_answer() {
 async fn a_file_that_a_user_uploads_is_read_by_the_agent_and_one_of_the_agents_by_the_user() {
     let world = World::new().await;
     let mut alice = Doer::start(&world, "alice", None).await;
-    let uri = upload(&world, &alice.workspace, "a b.txt", "what is in it").await;
+    let uri = world.upload(&alice.workspace, "a b.txt", "what is in it").await;
     alice
         .agent
         .event("the file is fetched", |event| matches!(event, Event::FileIn { .. }).then_some(()))
@@ -167,46 +167,22 @@ async fn a_file_that_a_user_uploads_is_read_by_the_agent_and_one_of_the_agents_b
     assert_eq!(said.lines().collect::<Vec<_>>(), ["ok a b.txt text/plain 13 what is in it", "ok 13"]);
     // Fetched and acknowledged: the platform has it no more.
     let file = uri.rsplit('/').next().unwrap();
-    let content = format!("/workspaces/{}/pending-uploads/{file}/content", alice.workspace.id);
-    assert_eq!(status(&world, &content, &alice.workspace).await, 404);
+    let content = format!("pending-uploads/{file}/content");
+    assert_eq!(world.looks_for(&alice.workspace, &content).await, 404);
 
     assert_eq!(alice.does("messages.file report.txt all is well").await, "ok");
+    // The text with the file, and the answer.
+    alice.answers += 1;
     let rows = world.log(&alice.workspace).await;
     let echo = rows.iter().find(|row| row["response_body"]["parts"].is_array()).expect("a text with a file");
     let sent = &echo["response_body"]["parts"][0]["file"];
     assert_eq!((sent["name"].as_str(), sent["mimeType"].as_str()), (Some("report.txt"), Some("text/plain")));
     // Its own upload came back to it as a row, and is still there for the user.
     let file = sent["uri"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
-    let content = format!("/workspaces/{}/pending-uploads/{file}/content", alice.workspace.id);
+    let content = format!("pending-uploads/{file}/content");
     assert_eq!(alice.does("workspace.state").await, "ok online");
-    assert_eq!(status(&world, &content, &alice.workspace).await, 200);
+    assert_eq!(world.looks_for(&alice.workspace, &content).await, 200);
     assert_eq!(alice.agent.count(|event| matches!(event, Event::FileIn { .. })), 1);
-}
-
-/// Uploads a file as a user does; its address.
-async fn upload(world: &World, to: &Workspace, name: &str, content: &str) -> String {
-    let name = name.replace('"', "%22");
-    let body = format!(
-        "--x\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}\"\r\n\
-         Content-Type: text/plain\r\n\r\n{content}\r\n--x--\r\n"
-    );
-    let url = format!("{}/workspaces/{}/chat/uploads", world.url(), to.id);
-    let answer = reqwest::Client::new()
-        .post(url)
-        .bearer_auth(&to.token)
-        .header("content-type", "multipart/form-data; boundary=x")
-        .body(body)
-        .send()
-        .await
-        .unwrap();
-    let said: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
-    said["files"][0]["uri"].as_str().unwrap().to_owned()
-}
-
-async fn status(world: &World, path: &str, as_: &Workspace) -> u16 {
-    let url = format!("{}{path}", world.url());
-    let answer = reqwest::Client::new().get(url).bearer_auth(&as_.token).send().await.unwrap();
-    answer.status().as_u16()
 }
 
 #[tokio::test]

@@ -186,6 +186,25 @@ impl Canvas {
         answer.bytes().await.expect("all of it").to_vec()
     }
 
+    /// The status of the answer of a route of its own, with its token.
+    pub async fn looks_for(&self, of: &Workspace, route: &str) -> u16 {
+        let url = format!("{}/workspaces/{}/{route}", self.url, of.id);
+        self.http.get(url).bearer_auth(&of.token).send().await.expect("an answer").status().as_u16()
+    }
+
+    /// Uploads a text file as a user does; its address.
+    pub async fn upload(&self, to: &Workspace, name: &str, content: &str) -> String {
+        let body = format!(
+            "--x\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}\"\r\n\
+             Content-Type: text/plain\r\n\r\n{content}\r\n--x--\r\n"
+        );
+        let url = format!("{}/workspaces/{}/chat/uploads", self.url, to.id);
+        let form = self.http.post(url).header("content-type", "multipart/form-data; boundary=x").body(body);
+        let answer = form.bearer_auth(&to.token).send().await.expect("an answer");
+        let said: Value = answer.json().await.expect("JSON");
+        said["files"][0]["uri"].as_str().expect("an address").to_owned()
+    }
+
     /// Waits until an agent has said so much to its user, and gives back all of it.
     pub async fn answered(&self, of: &Workspace, count: usize) -> Vec<String> {
         self.answered_within(of, count, PATIENCE).await

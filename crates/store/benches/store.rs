@@ -116,7 +116,7 @@ fn page(name: &str, rows: usize) -> Page {
         };
         Row { id, kind: RowKind::Message(message) }
     };
-    Page { rows: (0..rows).map(row).collect(), cursor: Some(name.to_owned()), at: 0 }
+    Page { rows: (0..rows).map(row).collect(), cursor: Some(name.to_owned()), at: 0, ..Page::default() }
 }
 
 /// Ids in no order, as the platform's are.

@@ -120,8 +120,9 @@ impl<S: State> Life<S> {
             send(text, *sends, ledger)
         };
         match step.op {
-            Op::Accept { rows, cursor } => {
-                let page = page(rows, cursor, now);
+            Op::Accept { rows, cursor, step } => {
+                let mut page = page(rows, cursor, now);
+                page.delegations.extend(step.map(|(slot, step)| (delegations::slot(slot), step)));
                 let accepted = done("accept", state.accept(fence, page.clone()).await)?;
                 same("a page is taken once", &accepted, &ledger.accept(page))?;
             }
@@ -292,7 +293,7 @@ async fn try_everything<S: State>(state: &S, fence: &Fence, ledger: &Ledger) -> 
         id: "stale".into(),
         kind: RowKind::Message(Incoming { sender: "x".into(), message_id: None, body: "stale".into() }),
     };
-    let page = Page { rows: vec![row], cursor: Some("stale".into()), at: 0 };
+    let page = Page { rows: vec![row], cursor: Some("stale".into()), ..Page::default() };
     let everything = Retention { ended_ms: 0, dead_ms: 0, keep_newest: 0 };
 
     fenced("position", state.position(fence).await)?;
@@ -333,7 +334,8 @@ fn page(rows: Vec<(u8, Kind)>, cursor: Option<u8>, at: UnixMillis) -> Page {
             Kind::Skip => RowKind::Skip,
         },
     };
-    Page { rows: rows.into_iter().map(row).collect(), cursor: cursor.map(|id| format!("row {id}")), at }
+    let cursor = cursor.map(|id| format!("row {id}"));
+    Page { rows: rows.into_iter().map(row).collect(), cursor, at, delegations: Vec::new() }
 }
 
 fn send(text: Text, number: usize, ledger: &Ledger) -> NewSend {

@@ -34,7 +34,7 @@
 //! // What came in is durable, and taken once, before it is handled.
 //! let message = Incoming { sender: "user".into(), message_id: Some("m1".into()), body: "hello".into() };
 //! let row = Row { id: "r1".into(), kind: RowKind::Message(message) };
-//! let page = Page { rows: vec![row], cursor: Some("r1".into()), at: 1_760_000_000_000 };
+//! let page = Page { rows: vec![row], cursor: Some("r1".into()), at: 1_760_000_000_000, ..Page::default() };
 //! assert_eq!(state.accept(&fence, page.clone()).await?.messages, ["r1"]);
 //! assert_eq!(state.accept(&fence, page).await?.duplicates, 1);
 //!

@@ -148,12 +148,17 @@ fn two_messages() -> Page {
             body: id.repeat(1000),
         }),
     };
-    Page { rows: vec![message("first"), message("second")], cursor: Some("row of second".into()), at: 50 }
+    Page {
+        rows: vec![message("first"), message("second")],
+        cursor: Some("row of second".into()),
+        at: 50,
+        ..Page::default()
+    }
 }
 
 fn an_echo() -> Page {
     let row = Row { id: "row of echo".into(), kind: RowKind::Echo("digest".into()) };
-    Page { rows: vec![row], cursor: Some("row of echo".into()), at: 90 }
+    Page { rows: vec![row], cursor: Some("row of echo".into()), at: 90, ..Page::default() }
 }
 
 /// Fills the log past the length of its index, which the limit is not to cut.

@@ -182,7 +182,7 @@ impl Workspace {
 
     /// Taken at time 0; the number of new messages.
     async fn accept(&self, id: &str, kind: RowKind) -> usize {
-        let page = Page { rows: vec![Row { id: id.into(), kind }], cursor: None, at: 0 };
+        let page = Page { rows: vec![Row { id: id.into(), kind }], cursor: None, ..Page::default() };
         self.state.accept(&self.fence, page).await.expect("accept").messages.len()
     }
 

@@ -35,7 +35,7 @@ fn page(name: &str, messages: usize) -> Page {
             body: format!("{name} {number} {}", "x".repeat(1000)),
         }),
     };
-    Page { rows: (0..messages).map(row).collect(), cursor: Some(name.into()), at: 0 }
+    Page { rows: (0..messages).map(row).collect(), cursor: Some(name.into()), at: 0, ..Page::default() }
 }
 
 fn answer(id: &str) -> NewSend {
@@ -145,7 +145,7 @@ async fn retention_in_many_pieces_drops_all_that_is_old() {
     let state = folder.open();
     let fence = state.lease("workspace").await.expect("a lease");
     let skips = (0..9_000).map(|n| Row { id: n.to_string(), kind: RowKind::Skip }).collect();
-    state.accept(&fence, Page { rows: skips, cursor: None, at: 0 }).await.expect("accept");
+    state.accept(&fence, Page { rows: skips, cursor: None, at: 0, ..Page::default() }).await.expect("accept");
     let retention = Retention { ended_ms: 10, dead_ms: 10, keep_newest: 100 };
     let dropped = state.retain(&fence, retention, 1_000).await.expect("retain");
     assert_eq!(dropped.seen, 8_900);

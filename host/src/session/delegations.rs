@@ -225,8 +225,7 @@ async fn look_for(context: &Context, open: &[Delegation]) -> Result<(), Platform
     Ok(())
 }
 
-/// A result has come: a message to the agent, and then remembered. Whoever dies between the two takes it in again, as a
-/// copy.
+/// A result has come: a message to the agent, in one step with what is remembered of the delegation.
 async fn came(context: &Context, kept: &Delegation, id: &str, result: Result<String, String>) {
     let text = match &result {
         Ok(text) => text.clone(),
@@ -250,21 +249,21 @@ async fn came(context: &Context, kept: &Delegation, id: &str, result: Result<Str
             ..Message::default()
         },
     };
+    let step = match result {
+        Ok(text) => DelegationStep::Completed { text },
+        Err(reason) => DelegationStep::Failed { reason },
+    };
     let page = Page {
         rows: vec![Row { id: row(id), kind: RowKind::Message(received.to_incoming()) }],
-        cursor: None,
         at: context.unix_millis(),
+        delegations: vec![(kept.made.slot.clone(), step)],
+        ..Page::default()
     };
     let accepted = context.keep(|| context.state.accept(context.fence(), page.clone())).await;
     if accepted.is_some_and(|accepted| !accepted.messages.is_empty()) {
         context.say(Event::MessageIn { id: row(id), from: kept.made.target.clone() });
         context.inbox.notify_one();
     }
-    let step = match result {
-        Ok(text) => DelegationStep::Completed { text },
-        Err(reason) => DelegationStep::Failed { reason },
-    };
-    step_to(context, &kept.made.slot, step).await;
 }
 
 /// Under which the result of a delegation is known, however it comes.
@@ -298,8 +297,8 @@ impl Answered {
         row(&self.id)
     }
 
-    /// It is kept: remembers that this was the result.
-    pub(super) async fn settled(self, context: &Context) {
-        step_to(context, &self.slot, DelegationStep::Completed { text: self.text }).await;
+    /// What is to be remembered of the delegation, in one step with the message.
+    pub(super) fn into_step(self) -> (String, DelegationStep) {
+        (self.slot, DelegationStep::Completed { text: self.text })
     }
 }

@@ -214,11 +214,10 @@ impl InboundLoop<'_> {
         let Some(newest) = rows.last().map(|row| row.id.clone()) else { return Ok(()) };
         let context = self.context;
         let mut page =
-            Page { rows: Vec::new(), cursor: moves_cursor.then_some(newest), at: context.unix_millis() };
+            Page { cursor: moves_cursor.then_some(newest), at: context.unix_millis(), ..Page::default() };
         let mut replies = Vec::new();
         let mut messages = Vec::new();
         let mut uploads = Vec::new();
-        let mut delegated = Vec::new();
         for row in rows {
             let id = row.id.clone();
             let kind = match row.inbound(&context.spec.workspace_id) {
@@ -238,7 +237,7 @@ impl InboundLoop<'_> {
                         None => {
                             if let Some(answered) = delegations::answered(context, &received).await {
                                 received.message.message_id = Some(answered.message_id());
-                                delegated.push(answered);
+                                page.delegations.push(answered.into_step());
                             }
                             messages.push((id.clone(), received.id().to_owned(), received.from()));
                             RowKind::Message(received.to_incoming())
@@ -264,9 +263,6 @@ impl InboundLoop<'_> {
                 }
                 if !accepted.messages.is_empty() {
                     context.inbox.notify_one();
-                }
-                for answered in delegated {
-                    answered.settled(context).await;
                 }
                 for upload in uploads {
                     let context = self.context.clone();

@@ -127,6 +127,9 @@ impl Ledger {
             }
             self.rows.push(taken);
         }
+        for (slot, step) in page.delegations {
+            let _ = self.delegations.step(&slot, step, page.at);
+        }
         self.position.cursor = page.cursor.or_else(|| self.position.cursor.take());
         self.position.at = Some(page.at);
         accepted

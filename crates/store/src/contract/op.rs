@@ -18,6 +18,8 @@ pub(super) enum Op {
     Accept {
         rows: Vec<(u8, Kind)>,
         cursor: Option<u8>,
+        /// What a row says of a delegation.
+        step: Option<(u8, DelegationStep)>,
     },
     Claim {
         max: usize,
@@ -119,8 +121,8 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn inbox_op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        6 => (vec((0..40_u8, kind()), 0..6), option::of(any::<u8>()))
-            .prop_map(|(rows, cursor)| Op::Accept { rows, cursor }),
+        6 => (vec((0..40_u8, kind()), 0..6), option::of(any::<u8>()), option::weighted(0.2, (0..4_u8, step())))
+            .prop_map(|(rows, cursor, step)| Op::Accept { rows, cursor, step }),
         5 => (0..4_usize).prop_map(|max| Op::Claim { max }),
         5 => (pick(), option::of(text())).prop_map(|(message, answer)| Op::Finish { message, answer }),
         2 => pick().prop_map(|message| Op::Fault { message }),
@@ -138,21 +140,24 @@ fn outbox_op() -> impl Strategy<Value = Op> {
         1 => text().prop_map(|text| Op::Intend { text }),
         4 => pick().prop_map(|send| Op::Begin { send }),
         4 => (pick(), how()).prop_map(|(send, how)| Op::Settle { send, how }),
-        4 => vec((any::<u8>(), echo()), 1..3).prop_map(|rows| Op::Accept { rows, cursor: None }),
+        4 => vec((any::<u8>(), echo()), 1..3).prop_map(|rows| Op::Accept { rows, cursor: None, step: None }),
     ]
 }
 
 fn delegation_op() -> impl Strategy<Value = Op> {
-    let step = prop_oneof![
+    prop_oneof![
+        2 => (0..4_u8).prop_map(|slot| Op::Delegate { slot }),
+        3 => (0..4_u8, step()).prop_map(|(slot, step)| Op::DelegationStep { slot, step }),
+    ]
+}
+
+fn step() -> impl Strategy<Value = DelegationStep> {
+    prop_oneof![
         2 => (0..4_u8).prop_map(|id| DelegationStep::Accepted { id: format!("id {id}") }),
         1 => Just(DelegationStep::Queued),
         1 => Just(DelegationStep::Refused { reason: "no".to_owned() }),
         1 => (0..3_u8).prop_map(|text| DelegationStep::Completed { text: format!("text {text}") }),
         1 => Just(DelegationStep::Failed { reason: "gone".to_owned() }),
-    ];
-    prop_oneof![
-        2 => (0..4_u8).prop_map(|slot| Op::Delegate { slot }),
-        3 => (0..4_u8, step).prop_map(|(slot, step)| Op::DelegationStep { slot, step }),
     ]
 }
 

@@ -74,6 +74,10 @@ impl Workspace {
                 Taken::Other => {}
             }
         }
+        for (slot, step) in page.delegations {
+            // Of one that is not known there is nothing to remember.
+            let _ = self.delegations.step(&slot, step, page.at);
+        }
         self.position =
             Position { cursor: page.cursor.or_else(|| self.position.cursor.take()), at: Some(page.at) };
         accepted

@@ -153,7 +153,7 @@ fn page(name: &str, rows: usize) -> Page {
         };
         Row { id: format!("row {name} {number}"), kind: RowKind::Message(message) }
     };
-    Page { rows: (0..rows).map(row).collect(), cursor: Some(name.into()), at: NOW }
+    Page { rows: (0..rows).map(row).collect(), cursor: Some(name.into()), at: NOW, ..Page::default() }
 }
 
 fn echo() -> Page {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, named_params};
 
-use super::{WorkspaceRow, new_numbers, outbox, signed};
+use super::{WorkspaceRow, delegations, new_numbers, outbox, signed};
 use crate::state::{
     Accepted, Backlog, Claimed, Incoming, MessageKey, NewSend, Page, Position, Row, RowKind, Runs, StateError,
 };
@@ -46,6 +46,12 @@ pub(super) fn accept(db: &Connection, workspace: WorkspaceRow, page: &Page) -> R
     }
     db.prepare_cached("UPDATE workspace SET cursor = coalesce(?2, cursor), fetched_at = ?3 WHERE id = ?1")?
         .execute((workspace.0, &page.cursor, page.at))?;
+    for (slot, step) in &page.delegations {
+        match delegations::step(db, workspace, slot, step.clone(), page.at) {
+            Ok(()) | Err(StateError::Unknown { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
     Ok(accepted)
 }
 
