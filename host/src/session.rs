@@ -32,9 +32,11 @@ mod plugins;
 mod presence;
 mod secrets;
 mod services;
+mod situation;
 mod tally;
 mod vitals;
 mod waiting;
+mod wake;
 mod watch;
 
 use std::sync::atomic::AtomicUsize;
@@ -70,6 +72,7 @@ use files::{Files, Shelf};
 use lanes::Lanes;
 use observer::WorkspaceObserver;
 use services::WorkspaceServices;
+use situation::Situation;
 use tally::Tally;
 use vitals::Vitals;
 use waiting::Waiting;
@@ -123,6 +126,7 @@ pub(crate) async fn start(
             waiting: Waiting::default(),
             lanes: Lanes::new(outbox.clone()),
             mode: watched::Sender::new(Mode::Paused),
+            situation: Mutex::new(Situation::Unclear),
             end,
             stopping: CancellationToken::new(),
             inbox: Notify::new(),
@@ -265,6 +269,7 @@ impl Session {
         context.mode.send_if_modified(Mode::resumed);
         loops.spawn(inbound::run(context.clone()));
         loops.spawn(delegations::run(context.clone()));
+        loops.spawn(wake::run(context.clone()));
         loops.spawn(tell_pauses(context.clone(), actor.clone()));
         let handling = Handling { slots: self.concurrency(), on_death: self.agent.card.asks.on_death };
         let mut dispatching = tokio::spawn(dispatch::run(context.clone(), actor.clone(), handling));
@@ -465,6 +470,7 @@ mod tests {
             ("retain", size(retain)),
             ("watch", size(|context| watch::run(context, oneshot::channel().0))),
             ("delegations", size(delegations::run)),
+            ("wake", size(wake::run)),
             ("context", std::mem::size_of::<Context>()),
             ("session", std::mem::size_of::<Session>()),
         ];

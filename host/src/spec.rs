@@ -11,6 +11,7 @@ use crate::appeals::Appeals;
 use crate::events::Events;
 use crate::platform::{OrgId, Origin};
 use crate::plugins::PluginSettings;
+use crate::public_url::PublicUrl;
 use crate::secrets::SecretSource;
 use crate::token::TokenInputs;
 
@@ -52,6 +53,14 @@ pub struct AgentSpec {
     pub secrets: Vec<SecretSource>,
     /// What is said about its plugins. Which of them the agent may install is in `grants`.
     pub plugins: PluginSettings,
+    /// Where the agent can be reached from outside, for a platform that knows no poll mode.
+    pub public_url: Option<PublicUrl>,
+    /// How far back the first look for messages goes: 10 minutes where nothing is said, or not at all on a platform that
+    /// has no cursors. Zero is "what comes from now on".
+    pub look_back: Option<Duration>,
+    /// Whether to listen to the platform's events, so that a message need not wait for the next poll. It costs a
+    /// connection.
+    pub event_stream: bool,
     /// By which keys the platform knows copies of its delegations.
     pub delegation_keys: DelegationKeys,
     /// Who is asked before it is denied what a grant would give it; nobody where nothing is said.
@@ -100,6 +109,9 @@ impl AgentSpec {
             grants: Grants::default(),
             secrets: Vec::new(),
             plugins: PluginSettings::default(),
+            public_url: None,
+            look_back: None,
+            event_stream: true,
             delegation_keys: DelegationKeys::default(),
             appeals: None,
             intervals: Intervals::default(),

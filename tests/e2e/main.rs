@@ -26,6 +26,7 @@ mod lifecycle;
 mod limits;
 mod messages;
 mod peers;
+mod platforms;
 mod plugins;
 mod policy;
 // Wants a terminal, which script(1) makes.

@@ -41,6 +41,13 @@ pub struct Workspace {
     first_row: String,
 }
 
+impl Workspace {
+    /// One of a platform that is no canvas's.
+    pub fn elsewhere(id: impl Into<String>, token: impl Into<String>) -> Self {
+        Self { id: id.into(), name: "elsewhere".to_owned(), token: token.into(), first_row: String::new() }
+    }
+}
+
 impl Canvas {
     /// The platform at this URL.
     pub fn of(url: impl Into<String>) -> Self {

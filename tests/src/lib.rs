@@ -5,6 +5,7 @@ pub mod certificates;
 pub mod embedded;
 pub mod faults;
 pub mod guests;
+pub mod others;
 pub mod plugins;
 pub mod process;
 pub mod scripted;

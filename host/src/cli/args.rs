@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, Args, Command, CommandFactory, Parser, ValueEnum};
-use molecule_host::OnEnd;
 use molecule_host::egress::ProxyUrl;
 use molecule_host::gate::{ByteSize, MemoryScope, NetRule, PeerGrant, PluginGrant, SecretGrant, SecretName};
 use molecule_host::platform::{OrgId, Origin};
 use molecule_host::secrets::SecretSource;
+use molecule_host::{DelegationKeys, OnEnd, PublicUrl};
 use molecule_protocol::{PlatformUrl, WorkspaceId};
 
 pub(super) use self::operator::{BackupArgs, InboxAction, InboxArgs, LogsArgs, PsArgs, UpArgs};
@@ -63,7 +63,7 @@ Exit codes:
 pub(super) const TEMPLATE: &str = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}\n";
 
 /// The variables that stand in for flags of `run`.
-const VARIABLES: [(&str, &str); 13] = [
+const VARIABLES: [(&str, &str); 14] = [
     ("platform-url", "MOLECULE_PLATFORM_URL"),
     ("org-id", "MOLECULE_ORG_ID"),
     ("origin", "MOLECULE_ORIGIN"),
@@ -75,6 +75,7 @@ const VARIABLES: [(&str, &str); 13] = [
     ("heartbeat-interval", "MOLECULE_HEARTBEAT_INTERVAL"),
     ("state-interval", "MOLECULE_STATE_INTERVAL"),
     ("poll-interval", "MOLECULE_POLL_INTERVAL"),
+    ("public-url", "MOLECULE_REPORTED_URL"),
     ("on-pause", "MOLECULE_ON_PAUSE"),
     ("on-revoked", "MOLECULE_ON_REVOKED"),
 ];
@@ -286,6 +287,19 @@ pub(super) struct BehaviourArgs {
     /// Seconds between two looks for messages, 0.1 to 3600 [default: 5; dev: 0.1]
     #[arg(long, value_name = "SECONDS", value_parser = values::interval)]
     pub(super) poll_interval: Option<Duration>,
+    /// Where the agent can be reached from outside, for a platform that knows no poll mode [default: nowhere]
+    #[arg(long, value_name = "URL")]
+    pub(super) public_url: Option<PublicUrl>,
+    /// Seconds that the first look for messages goes back; 0 for what comes from now on [default: 600]
+    #[arg(long, value_name = "SECONDS", value_parser = values::look_back)]
+    pub(super) look_back: Option<Duration>,
+    /// Do not listen to the platform's events, which bring messages at once; poll for them alone
+    #[arg(long)]
+    pub(super) no_event_stream: bool,
+    /// Which keys tell the platform copies of a delegation: one for each, or of task and minute as the Python SDK has
+    /// them [default: unique]
+    #[arg(long, value_name = "unique|compat-minute", value_parser = values::delegation_keys)]
+    pub(super) delegation_keys: Option<DelegationKeys>,
     /// When the workspace is paused: wait for its resumption, or exit with code 10 [default: wait]
     ///
     #[arg(long, value_name = "wait|exit", value_parser = values::on_end)]

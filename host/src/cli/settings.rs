@@ -259,6 +259,7 @@ fn with_variables(args: BehaviourArgs, environment: &Environment) -> Result<Beha
         )?,
         state_interval: environment.or(args.state_interval, "MOLECULE_STATE_INTERVAL", values::interval)?,
         poll_interval: environment.or(args.poll_interval, "MOLECULE_POLL_INTERVAL", values::interval)?,
+        public_url: environment.or(args.public_url, "MOLECULE_REPORTED_URL", str::parse)?,
         on_pause: environment.or(args.on_pause, "MOLECULE_ON_PAUSE", values::on_end)?,
         on_revoked: environment.or(args.on_revoked, "MOLECULE_ON_REVOKED", values::on_end)?,
         ..args
@@ -278,6 +279,10 @@ pub(super) fn behave(spec: &mut AgentSpec, args: BehaviourArgs) {
         poll_eager: poll_eager.min(poll),
         secrets,
     };
+    spec.public_url = args.public_url;
+    spec.look_back = args.look_back;
+    spec.event_stream = !args.no_event_stream;
+    spec.delegation_keys = args.delegation_keys.unwrap_or_default();
     spec.on_pause = args.on_pause.unwrap_or(spec.on_pause);
     spec.on_revoked = args.on_revoked.unwrap_or(spec.on_revoked);
     spec.shutdown_grace = args.shutdown_grace.unwrap_or(spec.shutdown_grace);

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use molecule_host::OnEnd;
 use molecule_host::egress::ProxyUrl;
+use molecule_host::{DelegationKeys, OnEnd};
 
 use super::settings::EGRESS_PROXY;
 
@@ -52,6 +52,20 @@ pub(super) fn egress_proxy(text: &str) -> Result<ProxyUrl, String> {
             "a user and a password are not written here; set {EGRESS_PROXY} to the URL with them"
         )),
         false => Ok(proxy),
+    }
+}
+
+/// How far something goes back: a week at most, which is as long as the platform keeps rows.
+pub(super) fn look_back(text: &str) -> Result<Duration, String> {
+    seconds(text, 0.0..=604_800.0)
+}
+
+/// Which keys delegations have.
+pub(super) fn delegation_keys(text: &str) -> Result<DelegationKeys, String> {
+    match text {
+        "unique" => Ok(DelegationKeys::Unique),
+        "compat-minute" => Ok(DelegationKeys::CompatMinute),
+        _ => Err("expected unique or compat-minute".to_owned()),
     }
 }
 

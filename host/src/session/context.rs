@@ -18,6 +18,7 @@ use super::denials::Denials;
 use super::directory::Directory;
 use super::files::Files;
 use super::lanes::Lanes;
+use super::situation::Situation;
 use super::tally::Tally;
 use super::vitals::Vitals;
 use super::waiting::Waiting;
@@ -80,6 +81,8 @@ pub(super) struct Context {
     pub(super) waiting: Waiting,
     pub(super) lanes: Lanes,
     pub(super) mode: watch::Sender<Mode>,
+    /// How messages get here.
+    pub(super) situation: Mutex<Situation>,
     /// Why the workspace ends; the first one counts.
     pub(super) end: mpsc::UnboundedSender<Ended>,
     /// Ends when the workspace stops: nothing new is begun from then on.
@@ -132,6 +135,19 @@ impl Context {
     /// What the platform is told of the agent.
     pub(super) fn card(&self) -> Json {
         self.card.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How messages get here.
+    pub(super) fn situation(&self) -> Situation {
+        self.situation.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It is known, or known better, how messages get here. True if that is news.
+    pub(super) fn found(&self, situation: Situation) -> bool {
+        let mut known = self.situation.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = *known != situation;
+        *known = situation;
+        news
     }
 
     /// An id for a message of ours.

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::context::Context;
 use super::inbox::{self, Received};
 use super::letter::digest;
+use super::situation::Situation;
 use super::waiting::Waiter;
 use super::{delegations, files};
 use crate::events::Event;
@@ -40,6 +41,7 @@ pub(super) async fn run(context: Arc<Context>) {
         last_sweep: None,
         taken: Recent::default(),
         fetches: JoinSet::new(),
+        began_empty: false,
     };
     let mut failures = 0_u32;
     loop {
@@ -103,6 +105,8 @@ struct Fetched {
     rows: Vec<ActivityRow>,
     /// There may be more.
     full: bool,
+    /// It came newest row first.
+    descending: bool,
 }
 
 struct InboundLoop<'a> {
@@ -111,30 +115,118 @@ struct InboundLoop<'a> {
     taken: Recent,
     /// Files on their way.
     fetches: JoinSet<()>,
+    /// The log was empty when this host began: all that comes is new.
+    began_empty: bool,
 }
 
 impl InboundLoop<'_> {
     /// Takes in all there is.
     async fn look(&mut self) -> Result<(), Trouble> {
+        if self.context.situation() == Situation::Unclear {
+            self.find_out().await?;
+        }
+        match self.context.situation().has_cursor() {
+            true => self.look_after_the_cursor().await,
+            false => self.look_at_the_newest().await,
+        }
+    }
+
+    /// Finds out whether the platform knows cursors: to one that is nowhere it answers that it is lost, if it does.
+    async fn find_out(&self) -> Result<(), Trouble> {
+        let nowhere = "00000000-0000-0000-0000-000000000000".to_owned();
+        let query = ActivityQuery { since_id: Some(nowhere), limit: Some(1), ..received() };
+        self.context.found(match self.fetch(query).await? {
+            None => Situation::Poll,
+            Some(_) => Situation::WithoutCursor,
+        });
+        Ok(())
+    }
+
+    async fn look_after_the_cursor(&mut self) -> Result<(), Trouble> {
         loop {
             self.room().await?;
             let position = self.context.state.position(self.context.fence()).await?;
             let Some(cursor) = position.cursor.clone() else {
-                self.read_again(LOOK_BACK).await?;
+                self.first_look().await?;
                 break;
             };
-            let query = ActivityQuery { since_id: Some(cursor), limit: Some(PAGE), ..received() };
-            let Some(Fetched { rows, full }) = self.fetch(query).await? else {
+            let query = ActivityQuery { since_id: Some(cursor.clone()), limit: Some(PAGE), ..received() };
+            let Some(Fetched { rows, full, descending }) = self.fetch(query).await? else {
                 // The cursor is lost.
                 self.read_again(since(&position, self.context.unix_millis())).await?;
                 break;
             };
+            if descending || rows.iter().any(|row| row.id == cursor) {
+                // It does not know what a cursor is after all.
+                self.context.found(Situation::WithoutCursor);
+                return self.look_at_the_newest().await;
+            }
             self.take(rows, true).await?;
             if !full {
                 break;
             }
         }
         self.sweep().await
+    }
+
+    /// Where there is no cursor yet: what the last minutes have brought, or nothing but where to go on from.
+    async fn first_look(&mut self) -> Result<(), Trouble> {
+        let back = self.context.spec.look_back.unwrap_or(LOOK_BACK);
+        if !back.is_zero() || self.began_empty {
+            return self.read_again(if back.is_zero() { LOOK_BACK } else { back }).await;
+        }
+        let query = ActivityQuery { limit: Some(1), ..received() };
+        if let Some(Fetched { rows, .. }) = self.fetch(query).await? {
+            self.began_empty = rows.is_empty();
+            self.pass_over(rows).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the newest rows, of which some may be known: for a platform without cursors.
+    async fn look_at_the_newest(&mut self) -> Result<(), Trouble> {
+        self.room().await?;
+        let is_first = self.context.state.position(self.context.fence()).await?.at.is_none();
+        let (mut limit, mut taken_just_now) = (PAGE, 0);
+        loop {
+            let query = ActivityQuery { limit: Some(limit), ..received() };
+            let Some(Fetched { mut rows, full, .. }) = self.fetch(query).await? else { return Ok(()) };
+            if is_first {
+                // What was there before is no message to this host, unless it was asked for.
+                let back = self.context.spec.look_back.unwrap_or_default();
+                let from = self.context.unix_millis() - i64::try_from(back.as_millis()).unwrap_or(i64::MAX);
+                let (old, new) = rows.into_iter().partition(|row| {
+                    back.is_zero() || row.created_at.is_some_and(|at| at.as_millisecond() < from)
+                });
+                self.pass_over(old).await?;
+                return self.take(new, true).await.map(drop);
+            }
+            let all = rows.len();
+            rows.retain(|row| !self.taken.contains(&row.id));
+            let known = all - rows.len() + self.take(rows, true).await?;
+            if known > taken_just_now || !full {
+                return Ok(());
+            }
+            if limit == LARGE_PAGE {
+                self.context.say(Event::Trouble(format!(
+                    "more than {LARGE_PAGE} rows came between two looks on a platform without cursors: some messages may be \
+                     missed; a shorter --poll-interval helps"
+                )));
+                return Ok(());
+            }
+            (limit, taken_just_now) = (LARGE_PAGE, all);
+        }
+    }
+
+    /// Remembers rows without taking what they say.
+    async fn pass_over(&mut self, rows: Vec<ActivityRow>) -> Result<(), Trouble> {
+        let cursor = rows.last().map(|row| row.id.clone());
+        let context = self.context;
+        let rows: Vec<Row> = rows.into_iter().map(|row| Row { id: row.id, kind: RowKind::Skip }).collect();
+        // Also of none: from now on it is not the first look any more.
+        let page = Page { rows, cursor, at: context.unix_millis(), ..Page::default() };
+        context.state.accept(context.fence(), page).await?;
+        Ok(())
     }
 
     /// Looks at the newest rows again, for one that became visible after a younger one.
@@ -165,7 +257,7 @@ impl InboundLoop<'_> {
                 before_ts: before,
                 ..received()
             };
-            let Some(Fetched { mut rows, full }) = self.fetch(query).await? else { break };
+            let Some(Fetched { mut rows, full, .. }) = self.fetch(query).await? else { break };
             rows.retain(|row| known.insert(row.id.clone()));
             // Rows of the same instant may stand on both sides of a page's edge: it is read once more.
             before = rows.first().and_then(|row| row.created_at).and_then(just_after);
@@ -188,8 +280,9 @@ impl InboundLoop<'_> {
             query.limit = Some(limit);
             match self.context.client.activity(&query).await {
                 Ok(ActivityAnswer::Page(page)) => {
+                    let descending = page.is_descending();
                     let rows = page.oldest_first();
-                    return Ok(Some(Fetched { full: rows.len() >= limit as usize, rows }));
+                    return Ok(Some(Fetched { full: rows.len() >= limit as usize, rows, descending }));
                 }
                 Ok(ActivityAnswer::CursorLost) => return Ok(None),
                 Err(error) if limit > 1 && matches!(error.fault, PlatformFault::TooLarge { .. }) => {
@@ -209,9 +302,9 @@ impl InboundLoop<'_> {
         Ok(())
     }
 
-    /// Takes rows in, oldest first, in one step with the cursor if they move it.
-    async fn take(&mut self, rows: Vec<ActivityRow>, moves_cursor: bool) -> Result<(), Trouble> {
-        let Some(newest) = rows.last().map(|row| row.id.clone()) else { return Ok(()) };
+    /// Takes rows in, oldest first, in one step with the cursor if they move it; how many of them were known.
+    async fn take(&mut self, rows: Vec<ActivityRow>, moves_cursor: bool) -> Result<usize, Trouble> {
+        let Some(newest) = rows.last().map(|row| row.id.clone()) else { return Ok(0) };
         let context = self.context;
         let mut page =
             Page { cursor: moves_cursor.then_some(newest), at: context.unix_millis(), ..Page::default() };
@@ -269,7 +362,7 @@ impl InboundLoop<'_> {
                     self.fetches.spawn(async move { files::received(&context, upload).await });
                 }
                 while self.fetches.try_join_next().is_some() {}
-                Ok(())
+                Ok(accepted.duplicates)
             }
             Err(error) => {
                 // The page comes again, and with it the replies.

@@ -8,14 +8,18 @@ use molecule_protocol::state::StateAnswer;
 use tokio::sync::oneshot;
 
 use super::context::{Context, Mode};
+use super::situation::Situation;
 use crate::events::{Ended, Event};
 use crate::host::StartError;
 use crate::life::{self, Ask, Effect, Ending, Life, Next, Notice, Phase, Settings};
-use crate::platform::{PlatformError, PlatformFault, Reach};
+use crate::platform::{PlatformError, PlatformFault, Reach, Registration};
 use crate::spec::OnEnd;
 
 /// How often a token file is looked at while the platform takes no token.
 const TOUCH: Duration = Duration::from_secs(1);
+
+/// How often it is said what cannot work on this platform.
+const REMIND: Duration = Duration::from_secs(3600);
 
 /// Tells once whether the workspace could be started.
 pub(super) type Started = oneshot::Sender<Result<(), StartError>>;
@@ -33,7 +37,9 @@ pub(super) async fn run(context: Arc<Context>, started: Started) {
     };
     let has_token = context.client.credentials().token().is_some();
     let life = Life::start(settings, has_token);
-    Watch { context: &context, life, started: Some(started), refusal: None, troubled: false }.run().await;
+    Watch { context: &context, life, started: Some(started), refusal: None, troubled: false, reminded: None }
+        .run()
+        .await;
 }
 
 struct Watch<'a> {
@@ -45,6 +51,8 @@ struct Watch<'a> {
     refusal: Option<String>,
     /// The latest request failed, and that was said.
     troubled: bool,
+    /// When it was said last what cannot work on this platform.
+    reminded: Option<Instant>,
 }
 
 impl Watch<'_> {
@@ -61,6 +69,9 @@ impl Watch<'_> {
             let before = self.life.phase();
             for effect in self.life.on(event, Instant::now()) {
                 self.apply(effect, before);
+            }
+            if matches!(self.life.phase(), Phase::Running { .. }) {
+                self.remind();
             }
             if matches!(self.life.phase(), Phase::Paused) {
                 // Nothing runs, and all is as it should be.
@@ -118,7 +129,7 @@ impl Watch<'_> {
                 life::Event::of_probe(answer.as_ref().map(Clone::clone))
             }
             Ask::Register => {
-                let answer = client.register(&context.card(), &Reach::Poll).await;
+                let answer = self.register().await;
                 if let Err(PlatformError { fault: PlatformFault::Unauthorized { text, .. }, .. }) = &answer {
                     self.refusal = Some(text.clone());
                 }
@@ -135,6 +146,48 @@ impl Watch<'_> {
                 life::Event::of_registration(answer.as_ref())
             }
         })
+    }
+
+    /// Registers to poll, and where the platform does not know that, at the public URL or without any.
+    async fn register(&mut self) -> Result<(), PlatformError> {
+        let context = self.context;
+        let (client, card) = (&context.client, context.card());
+        let had_token = client.credentials().token().is_some();
+        let situation = match client.register(&card, &Reach::Poll).await {
+            Ok(Registration { delivery_mode: Some(_), .. }) => Situation::Poll,
+            // Servers written after the Python SDK do not say. The log tells, unless it has already.
+            Ok(Registration { delivery_mode: None, .. }) => match context.situation() {
+                known @ (Situation::Poll | Situation::WithoutCursor) => known,
+                _ => Situation::Unclear,
+            },
+            Err(error) if is_bad_request(&error) => match &context.spec.public_url {
+                Some(url) => match client.register(&card, &Reach::Push(url.as_url().clone())).await {
+                    Ok(_) => Situation::Push(url.clone()),
+                    Err(error) if is_bad_request(&error) => outbound_only(&error),
+                    Err(error) => return Err(error),
+                },
+                None => outbound_only(&error),
+            },
+            Err(error) => return Err(error),
+        };
+        context.found(situation);
+        let has_token = client.credentials().token().is_some();
+        if !had_token && !has_token && matches!(client.state().await, Ok(StateAnswer::Running(_))) {
+            context.say(Event::Trouble(
+                "this platform uses no tokens: whoever knows the workspace's id can act in its name"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Says, now and then, what cannot work here.
+    fn remind(&mut self) {
+        let due = self.reminded.is_none_or(|at| at.elapsed() >= REMIND);
+        if due && let Some(notice) = self.context.situation().notice() {
+            self.reminded = Some(Instant::now());
+            self.context.say(Event::Trouble(notice));
+        }
     }
 
     /// Passes an error on, unless it is one at the start that trying again does not help against.
@@ -232,4 +285,13 @@ impl Watch<'_> {
             let _ = started.send(result);
         }
     }
+}
+
+/// 400, which is all that an older platform says to a registration without a URL, or with one that it does not take.
+fn is_bad_request(error: &PlatformError) -> bool {
+    matches!(error.fault, PlatformFault::Rejected { status: 400, .. })
+}
+
+fn outbound_only(error: &PlatformError) -> Situation {
+    Situation::OutboundOnly { refusal: error.fault.to_string() }
 }
