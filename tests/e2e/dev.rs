@@ -60,7 +60,9 @@ async fn of_several_agents_one_has_to_be_chosen() {
     let ended = command.run().await;
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
     assert!(
-        ended.stderr.contains("give one of them with --package: assistant, echo, remote-agent"),
+        ended
+            .stderr
+            .contains("give one of them with --package: assistant, clerk, echo, foreman, remote-agent"),
         "{}",
         ended.stderr
     );

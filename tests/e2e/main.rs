@@ -12,9 +12,7 @@
 mod appeals;
 mod assistant;
 mod bad_input;
-mod client;
-mod clocks;
-mod contract;
+mod conformance;
 mod cures;
 mod dev;
 mod disk_full;
@@ -22,11 +20,8 @@ mod egress;
 mod embedding;
 mod inbox;
 mod kills;
-mod lifecycle;
 mod limits;
-mod messages;
 mod peers;
-mod platforms;
 mod plugins;
 mod policy;
 // Wants a terminal, which script(1) makes.

@@ -322,7 +322,7 @@ pub struct Ended {
 }
 
 /// A program of ours, as this build has made it.
-fn built(name: &str) -> PathBuf {
+pub fn built(name: &str) -> PathBuf {
     let tests = std::env::current_exe().expect("this program has a path");
     let folder = tests.parent().and_then(Path::parent).expect("target/debug/deps/e2e-...");
     let program = folder.join(name);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use molecule_protocol::Timestamp;
 use molecule_protocol::proxy::{self, ProxyAnswer};
+use molecule_protocol::{BearerToken, Timestamp};
 use serde::Serialize;
 use tokio::time::Instant;
 use url::Url;
@@ -144,9 +144,9 @@ impl Client {
             });
             if let Ok(answer) = &answered {
                 self.heed(answer);
-                // Another task may have taken a new token into use while this was under way. Refused requests were not
-                // acted on, so any may go again.
-                if answer.status == 401 && call.bearer && !renewed && self.0.credentials.token() != token {
+                // The token may have been replaced underneath: by another task while this was under way, or in its file.
+                // Refused requests were not acted on, so any may go again.
+                if answer.status == 401 && call.bearer && !renewed && self.has_other_token(&token).await {
                     renewed = true;
                     continue;
                 }
@@ -156,6 +156,18 @@ impl Client {
                 None => return answered.map_err(|error| asked().failed(self.fault(&call, error))),
             }
         }
+    }
+
+    /// Whether there is another token than the one that was refused, also by what its file says now.
+    async fn has_other_token(&self, refused: &Option<BearerToken>) -> bool {
+        if self.0.credentials.token() != *refused {
+            return true;
+        }
+        let credentials = self.0.credentials.clone();
+        // What is wrong with the file is said by whoever looks into the refusal.
+        let reloaded =
+            tokio::task::spawn_blocking(move || credentials.changed() && credentials.reload().is_ok());
+        reloaded.await.unwrap_or(false) && self.0.credentials.token() != *refused
     }
 
     fn now(&self) -> Timestamp {

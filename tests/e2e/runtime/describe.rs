@@ -35,9 +35,9 @@ async fn nothing_can_be_reached_from_describe() {
         lines.iter().any(|line| line.starts_with("workspace.me: ok") && line.contains("\"\"")),
         "{lines:?}"
     );
-    // An answer cannot be given here; addresses, files and sockets are no imports of the contract. Of the folder and the
+    // An answer, and a file with it, cannot be given here; addresses, files and sockets are no imports of the contract. Of the folder and the
     // sockets there is nothing in an instance that describes itself.
-    let none_here = [Kind::Answer, Kind::Connect, Kind::Store, Kind::Socket];
+    let none_here = [Kind::Answer, Kind::Attach, Kind::Connect, Kind::Store, Kind::Socket];
     for kind in Kind::ALL.into_iter().filter(|kind| !none_here.contains(kind)) {
         let denied = format!("{}: denied not-started, grant None", kind.name());
         assert!(lines.contains(&denied.as_str()), "no {denied:?} in {lines:?}");

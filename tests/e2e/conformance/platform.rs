@@ -1,0 +1,30 @@
+//! What the local platform promises on the wire, asked over real sockets. `p42_p44_...` proves P42 and P44.
+
+mod agent;
+mod approvals;
+mod budget;
+mod checkpoints;
+mod delegation;
+mod feed;
+mod guard;
+mod journal;
+mod lifecycle;
+mod log;
+mod memories;
+mod memory;
+mod messages;
+mod page;
+mod peers;
+mod plugin_lists;
+mod plugin_sources;
+mod plugins;
+mod push;
+mod registration;
+mod schedules;
+mod secrets;
+mod socket;
+mod storage;
+mod stream;
+mod tokens;
+mod uploads;
+mod world;
