@@ -250,7 +250,7 @@ impl Lane {
             metadata: None,
             redelivered: 0,
         };
-        let Delivery::Handled(Ok(Outcome::Message(content))) = self.actor.deliver(message).await else {
+        let Delivery::Handled(Ok(Outcome::Message(content)), _) = self.actor.deliver(message).await else {
             panic!("echo answers");
         };
         let PartContent::Text(text) = &content.parts[0].content else { panic!("with a text") };
