@@ -34,6 +34,7 @@ mod service;
 mod settings;
 mod signals;
 mod table;
+mod token;
 mod units;
 mod up;
 mod values;
@@ -75,6 +76,7 @@ pub(crate) fn main() -> ExitCode {
         | Command::Inbox(_)
         | Command::Backup(_)
         | Command::Plugin(_)
+        | Command::Token(_)
         | Command::Policy(_) => &quiet,
     };
     let console = Console::new(output);
@@ -112,6 +114,7 @@ fn execute(command: Command, environment: &Environment, console: Console) -> Res
         Command::Inbox(args) => inbox::inbox(args, environment, console),
         Command::Backup(args) => backup::backup(args, environment, console),
         Command::Plugin(args) => plugin::plugin(*args, environment, console),
+        Command::Token(args) => token::token(*args, environment, console),
         Command::Policy(args) => policy::policy(args, console),
     }
 }

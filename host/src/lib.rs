@@ -35,6 +35,7 @@ pub mod state_dir;
 mod status;
 mod tls;
 pub mod token;
+mod tokens;
 
 pub use molecule_gate as gate;
 pub use molecule_protocol::{PlatformUrl, WorkspaceId};
@@ -51,3 +52,4 @@ pub use public_url::{InvalidPublicUrl, PublicUrl};
 pub use random::Random;
 pub use spec::{AgentSpec, DelegationKeys, Intervals, Mailbox, OnEnd};
 pub use status::{Messages, Phase, Status};
+pub use tokens::{OldToken, Rotated, Rotation, TokenStatus, TokensError, WorkspaceTokens};

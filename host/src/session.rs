@@ -188,14 +188,22 @@ fn gate(host: &Host, spec: &AgentSpec, context: Weak<Context>) -> Gate {
 }
 
 /// A client for a workspace that may be another host's: takes no lock, and keeps nothing.
-pub(crate) async fn visitor(host: &Host, mut spec: AgentSpec) -> Result<Client, StartError> {
+pub(crate) async fn visitor(host: &Host, spec: AgentSpec) -> Result<Client, StartError> {
+    let (identity, source) = token_source(host, spec).await?;
+    Ok(Client::new(&host.network, identity, Credentials::in_memory(source.load()?)))
+}
+
+/// Who speaks for a workspace, and where its token comes from.
+pub(crate) async fn token_source(
+    host: &Host,
+    mut spec: AgentSpec,
+) -> Result<(platform::Identity, TokenSource), StartError> {
     let inputs = std::mem::take(&mut spec.token);
     let cached = match &host.state_dir {
         Some(state_dir) => state_dir.workspace(spec.workspace_id)?.token_file(),
         None => TokenFile::new(""),
     };
-    let token = choose_token(inputs, cached).await?.load()?;
-    Ok(Client::new(&host.network, who(&spec), Credentials::in_memory(token)))
+    Ok((who(&spec), choose_token(inputs, cached).await?))
 }
 
 /// Who speaks, and to which platform.

@@ -3,6 +3,7 @@
 mod operator;
 mod plugin;
 mod policy;
+mod token;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use molecule_protocol::{PlatformUrl, WorkspaceId};
 pub(super) use self::operator::{BackupArgs, InboxAction, InboxArgs, LogsArgs, PsArgs, UpArgs};
 pub(super) use self::plugin::{InstallArgs, PluginAction, PluginArgs, PluginSettingArgs, PluginSourceArgs};
 pub(super) use self::policy::{PolicyAction, PolicyArgs, PolicyKeys};
+pub(super) use self::token::{TokenAction, TokenArgs};
 use super::limits::LimitArgs;
 use super::values;
 
@@ -42,6 +44,7 @@ molecule-host [run] AGENT.wasm --platform-url URL --workspace-id ID [OPTIONS]
        molecule-host ps | logs AGENT         (what runs, and what it says)
        molecule-host policy check|explain    (a file of grants: is it right, and what does it give)
        molecule-host plugin install|list|... (plugins of a workspace)
+       molecule-host token status|rotate     (its token: is it accepted; another one)
        molecule-host inbox ... | backup FILE (messages that were given up; a copy of the state)
                                              (each with --help)";
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use molecule_host::egress::InvalidEgress;
 use molecule_host::lock::LockError;
-use molecule_host::platform::{InvalidTransport, PlatformFault};
+use molecule_host::platform::{InvalidTransport, PlatformError, PlatformFault};
 use molecule_host::plugins::{PluginError, Rejected};
 use molecule_host::runtime::LoadError;
 use molecule_host::token::TokenError;
-use molecule_host::{BuildError, DeadLettersError, Ended, StartError};
+use molecule_host::{BuildError, DeadLettersError, Ended, StartError, TokensError};
 
 use super::backup::BackupError;
 use super::build::CargoError;
@@ -106,6 +106,9 @@ pub(super) enum Failure {
     /// A plugin.
     #[error(transparent)]
     Plugin(#[from] PluginError),
+    /// The tokens of a workspace.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
     /// The folder of a plugin.
     #[error(transparent)]
     Rejected(#[from] Rejected),
@@ -201,6 +204,7 @@ impl Failure {
             Self::Inbox(error) => of_inbox(error),
             Self::AllEnded { exit, .. } => *exit,
             Self::Plugin(error) => of_plugin(error),
+            Self::Tokens(error) => of_tokens(error),
             Self::Rejected(Rejected::Folder { .. }) => Exit::Configuration,
             Self::Rejected(_) => Exit::Plugin,
             Self::Policy(PolicyError::Wrong { .. }) => Exit::Configuration,
@@ -247,16 +251,30 @@ fn of_control(error: &ControlError) -> Exit {
 fn of_plugin(error: &PluginError) -> Exit {
     match error {
         PluginError::Absent { .. } | PluginError::NoFolder | PluginError::NoPlatform => Exit::Configuration,
-        PluginError::Platform { error, .. } => match error.fault {
-            PlatformFault::Unreachable(_)
-            | PlatformFault::Timeout { .. }
-            | PlatformFault::Broken(_)
-            | PlatformFault::Server { .. }
-            | PlatformFault::RateLimited { .. } => Exit::Local,
-            _ => Exit::Configuration,
-        },
+        PluginError::Platform { error, .. } => of_platform(error),
         error if error.is_refusal() => Exit::Plugin,
         _ => Exit::Local,
+    }
+}
+
+fn of_tokens(error: &TokensError) -> Exit {
+    match error {
+        TokensError::Start(error) => of_start(error),
+        TokensError::Token(error) => of_token(error),
+        TokensError::Platform(error) => of_platform(error),
+        TokensError::None(_) | TokensError::NotAccepted => Exit::Configuration,
+    }
+}
+
+fn of_platform(error: &PlatformError) -> Exit {
+    match error.fault {
+        PlatformFault::Unreachable(_)
+        | PlatformFault::Timeout { .. }
+        | PlatformFault::Broken(_)
+        | PlatformFault::Lost { .. }
+        | PlatformFault::Server { .. }
+        | PlatformFault::RateLimited { .. } => Exit::Local,
+        _ => Exit::Configuration,
     }
 }
 

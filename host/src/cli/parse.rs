@@ -6,7 +6,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, FromArgMatches};
 
 use super::args::{
-    self, BackupArgs, DevArgs, InboxArgs, LogsArgs, PluginArgs, PolicyArgs, PsArgs, RunArgs, UpArgs,
+    self, BackupArgs, DevArgs, InboxArgs, LogsArgs, PluginArgs, PolicyArgs, PsArgs, RunArgs, TokenArgs,
+    UpArgs,
 };
 
 /// What is to be done.
@@ -28,6 +29,7 @@ pub(super) enum Command {
     Backup(BackupArgs),
     /// See to the plugins of a workspace.
     Plugin(Box<PluginArgs>),
+    Token(Box<TokenArgs>),
     /// Ask what a policy file gives.
     Policy(PolicyArgs),
 }
@@ -51,6 +53,7 @@ pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
         Verb::Inbox => read(verb, words).map(Command::Inbox),
         Verb::Backup => read(verb, words).map(Command::Backup),
         Verb::Plugin => read::<PluginArgs>(verb, words).map(|it| Command::Plugin(Box::new(it))),
+        Verb::Token => read::<TokenArgs>(verb, words).map(|it| Command::Token(Box::new(it))),
         Verb::Policy => read(verb, words).map(Command::Policy),
     }
 }
@@ -71,10 +74,11 @@ enum Verb {
     Backup,
     Plugin,
     Policy,
+    Token,
 }
 
 impl Verb {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Run,
         Self::Dev,
         Self::Up,
@@ -84,6 +88,7 @@ impl Verb {
         Self::Backup,
         Self::Plugin,
         Self::Policy,
+        Self::Token,
     ];
 
     fn name(self) -> &'static str {
@@ -106,6 +111,7 @@ impl Verb {
             Self::Backup => "molecule-host backup",
             Self::Plugin => "molecule-host plugin",
             Self::Policy => "molecule-host policy",
+            Self::Token => "molecule-host token",
         }
     }
 
@@ -120,6 +126,7 @@ impl Verb {
             Self::Backup => BackupArgs::command(),
             Self::Plugin => PluginArgs::command(),
             Self::Policy => PolicyArgs::command(),
+            Self::Token => TokenArgs::command(),
         }
     }
 }
@@ -231,6 +238,7 @@ mod tests {
             Ok(Command::Ps(_)) => "ps".to_owned(),
             Ok(Command::Logs(args)) => format!("logs {}", args.agent.unwrap_or_default()),
             Ok(Command::Backup(args)) => format!("backup {}", args.file.unwrap_or_default().display()),
+            Ok(Command::Token(args)) => format!("token {:?}", args.action),
             Ok(Command::Plugin(args)) => format!("plugin {:?} {:?}", args.action, args.what),
             Ok(Command::Policy(args)) => format!("policy {:?} {:?}", args.action, args.requests),
             Ok(Command::Inbox(args)) => format!("inbox {:?} {:?}", args.action, args.keys),

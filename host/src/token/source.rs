@@ -119,6 +119,27 @@ impl TokenSource {
         matches!(&self.given, Some(Given::File { file, .. }) if file.changed()) || self.cached.changed()
     }
 
+    /// Puts a token in the place of the one that counts: into the file that was given, and into the cached one where the
+    /// operator gave the token itself.
+    ///
+    /// # Errors
+    /// As [`TokenFile::write`].
+    pub fn store(&self, token: &BearerToken) -> Result<(), TokenError> {
+        match &self.given {
+            Some(Given::File { file, .. }) => file.write(token),
+            Some(Given::Value { .. }) | None => self.cached.write(token),
+        }
+    }
+
+    /// Where that is, and what goes before it all the same.
+    pub fn stored(&self) -> (PathBuf, Option<&'static str>) {
+        match &self.given {
+            Some(Given::File { file, .. }) => (file.path().to_owned(), None),
+            Some(Given::Value { by, .. }) => (self.cached.path().to_owned(), Some(by)),
+            None => (self.cached.path().to_owned(), None),
+        }
+    }
+
     /// Keeps a token that the platform issued.
     ///
     /// # Errors

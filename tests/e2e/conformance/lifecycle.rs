@@ -4,6 +4,7 @@ mod health;
 mod secrets;
 mod starts;
 mod stops;
+mod token_command;
 mod tokens;
 
 use molecule_host::Event;
