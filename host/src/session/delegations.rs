@@ -180,29 +180,35 @@ pub(super) async fn run(context: Arc<Context>) {
             context.delegated.notified().await;
             continue;
         }
-        let (named, unnamed): (Vec<_>, Vec<_>) = open.into_iter().partition(|kept| kept.id.is_some());
-        let mut failed = None;
-        for kept in &unnamed {
-            if let Err(error) = ask(&context, kept).await {
-                failed = Some(error);
-            }
-        }
-        if !named.is_empty()
-            && let Err(error) = look_for(&context, &named).await
-        {
-            failed = Some(error);
-        }
-        if let Some(error) = failed {
-            match error.fault {
-                PlatformFault::Unauthorized { .. } => context.look.notify_one(),
-                _ => tracing::debug!("results of delegations could not be asked for: {error}"),
-            }
-        }
+        // In a box: hardly any agent has one, and each would keep the room for it.
+        Box::pin(reconcile(&context, open)).await;
         let wait = (context.spec.intervals.poll * EVERY).min(SELDOM);
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             // A new one: its answer may be there at once.
             () = context.delegated.notified() => tokio::time::sleep(wait.min(Duration::from_secs(1))).await,
+        }
+    }
+}
+
+/// Asks again for those that nobody knows the fate of, and looks for the results of the others.
+async fn reconcile(context: &Context, open: Vec<Delegation>) {
+    let (named, unnamed): (Vec<_>, Vec<_>) = open.into_iter().partition(|kept| kept.id.is_some());
+    let mut failed = None;
+    for kept in &unnamed {
+        if let Err(error) = ask(context, kept).await {
+            failed = Some(error);
+        }
+    }
+    if !named.is_empty()
+        && let Err(error) = look_for(context, &named).await
+    {
+        failed = Some(error);
+    }
+    if let Some(error) = failed {
+        match error.fault {
+            PlatformFault::Unauthorized { .. } => context.look.notify_one(),
+            _ => tracing::debug!("results of delegations could not be asked for: {error}"),
         }
     }
 }

@@ -123,11 +123,11 @@ impl InboundLoop<'_> {
     /// Takes in all there is.
     async fn look(&mut self) -> Result<(), Trouble> {
         if self.context.situation() == Situation::Unclear {
-            self.find_out().await?;
+            Box::pin(self.find_out()).await?;
         }
         match self.context.situation().has_cursor() {
             true => self.look_after_the_cursor().await,
-            false => self.look_at_the_newest().await,
+            false => Box::pin(self.look_at_the_newest()).await,
         }
     }
 
@@ -147,7 +147,7 @@ impl InboundLoop<'_> {
             self.room().await?;
             let position = self.context.state.position(self.context.fence()).await?;
             let Some(cursor) = position.cursor.clone() else {
-                self.first_look().await?;
+                Box::pin(self.first_look()).await?;
                 break;
             };
             let query = ActivityQuery { since_id: Some(cursor.clone()), limit: Some(PAGE), ..received() };
@@ -159,7 +159,7 @@ impl InboundLoop<'_> {
             if descending || rows.iter().any(|row| row.id == cursor) {
                 // It does not know what a cursor is after all.
                 self.context.found(Situation::WithoutCursor);
-                return self.look_at_the_newest().await;
+                return Box::pin(self.look_at_the_newest()).await;
             }
             self.take(rows, true).await?;
             if !full {

@@ -30,7 +30,8 @@ pub(super) async fn run(context: Arc<Context>) {
     loop {
         context.working().await;
         let began = Instant::now();
-        match context.client.events().await {
+        // In a box: a stream is open most of the time, and this would keep the room for the request all the while.
+        match Box::pin(context.client.events()).await {
             Ok(stream) => listen(&context, stream).await,
             Err(error) => match error.fault {
                 PlatformFault::RouteMissing => {
