@@ -164,10 +164,10 @@ impl Client {
             return true;
         }
         let credentials = self.0.credentials.clone();
-        // What is wrong with the file is said by whoever looks into the refusal.
-        let reloaded =
-            tokio::task::spawn_blocking(move || credentials.changed() && credentials.reload().is_ok());
-        reloaded.await.unwrap_or(false) && self.0.credentials.token() != *refused
+        // What is wrong with the file is said by whoever looks into the refusal. Several that are refused at once may all
+        // read it: whoever comes second finds it in use already.
+        let _ = tokio::task::spawn_blocking(move || credentials.reload()).await;
+        self.0.credentials.token() != *refused
     }
 
     fn now(&self) -> Timestamp {
