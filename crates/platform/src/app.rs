@@ -8,9 +8,9 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::events::Events;
-use crate::guard::RateWindows;
 use crate::journal::Journal;
 use crate::plugins::Plugins;
+use crate::rates::RateWindows;
 use crate::tokens::TokenUses;
 
 /// `"mlcp"`

@@ -35,8 +35,11 @@ pub struct Config {
     pub org_id: Option<String>,
     /// Allow agents at private addresses to register for push.
     pub saas: bool,
-    /// Requests that one address may make in 60 s. Not counted in development without an admin token.
+    /// Requests that one address may make in 60 s; 0 for no limit. Not counted in development without an admin token,
+    /// unless [`rate_limit_in_development`](Self::rate_limit_in_development) says so.
     pub rate_limit: u64,
+    /// Count requests in development without an admin token, too. The real platform does not.
+    pub rate_limit_in_development: bool,
     /// Hand out test tokens outside development, too.
     pub test_tokens: bool,
     /// An agent from outside is lost without a heartbeat for so long.
@@ -81,6 +84,7 @@ impl Default for Config {
             org_id: None,
             saas: false,
             rate_limit: 600,
+            rate_limit_in_development: false,
             test_tokens: false,
             stale_after: Duration::from_secs(90),
             liveness_ttl: Duration::from_secs(180),
@@ -102,6 +106,12 @@ impl Config {
     /// True where callers without credentials are let through: in development without an admin token.
     pub fn is_open(&self) -> bool {
         self.environment == Environment::Development && self.admin_token.is_none()
+    }
+
+    /// The requests that one address may make in a window; `None` where they are not counted.
+    pub(crate) fn limit(&self) -> Option<u64> {
+        let counted = !self.is_open() || self.rate_limit_in_development;
+        Some(self.rate_limit).filter(|limit| counted && *limit > 0)
     }
 }
 

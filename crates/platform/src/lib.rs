@@ -59,6 +59,7 @@ mod hierarchy;
 mod journal;
 mod log;
 mod plugins;
+mod rates;
 mod records;
 mod reply;
 mod router;
@@ -81,6 +82,7 @@ use tokio::task::JoinHandle;
 pub use crate::clock::{Clock, ClockHand};
 pub use crate::config::{Config, Environment};
 pub use crate::error::StartError;
+pub use crate::rates::RateWindow;
 
 use crate::app::{App, Parts, SCHEMA};
 
@@ -123,7 +125,7 @@ impl Platform {
             journal,
             events: events::Events::new(),
             plugins: plugins::Plugins::new(&config),
-            rates: guard::RateWindows::default(),
+            rates: rates::RateWindows::default(),
             token_uses: tokens::TokenUses::default(),
             stopping: stopping.clone(),
             db,
@@ -167,6 +169,12 @@ impl Running {
     /// What the storage says.
     pub async fn sweep(&self) -> Result<(), molecule_store::StoreError> {
         sweep::sweep(&self.app).await
+    }
+
+    /// How many requests each window of the rate limit had, in the order in which they began; the last 10,080 that are
+    /// over, and those that run. Empty where requests are not counted.
+    pub fn rate_windows(&self) -> Vec<RateWindow> {
+        self.app.rates.all()
     }
 
     /// Stops: takes no more requests, ends streams, gives what is under way 10 s, closes the database.

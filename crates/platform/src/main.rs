@@ -88,9 +88,17 @@ struct Args {
     #[arg(long, env = "MOLECULE_ENABLE_TEST_TOKENS", value_parser = FalseyValueParser::new())]
     test_tokens: bool,
 
-    /// Requests a minute from one address; not counted in development without an admin token
+    /// Requests a minute from one address, 0 for no limit; not counted in development without an admin token
     #[arg(long, env = "MOLECULE_PLATFORM_RATE_LIMIT", default_value_t = 600, value_name = "N")]
     rate_limit: u64,
+
+    /// Count them in development, too, to see what a host does that meets the limit
+    #[arg(
+        long,
+        env = "MOLECULE_PLATFORM_RATE_LIMIT_IN_DEVELOPMENT",
+        value_parser = FalseyValueParser::new()
+    )]
+    rate_limit_in_development: bool,
 
     /// Seconds without a heartbeat after which an agent counts as lost
     #[arg(long, env = "MOLECULE_PLATFORM_STALE_AFTER", default_value_t = 90, value_name = "SECONDS")]
@@ -169,6 +177,7 @@ fn config(args: Args) -> anyhow::Result<Config> {
         saas: args.saas,
         test_tokens: args.test_tokens,
         rate_limit: args.rate_limit,
+        rate_limit_in_development: args.rate_limit_in_development,
         plugins_dir: args.plugins_dir,
         github_base: args.github_base,
         journal: args.journal,

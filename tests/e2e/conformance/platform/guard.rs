@@ -40,6 +40,30 @@ async fn p101_requests_beyond_the_limit_are_told_how_long_to_wait() {
 }
 
 #[tokio::test]
+async fn a_limit_can_hold_in_open_development_and_what_each_window_had_is_known() {
+    let counted = Config { rate_limit: 2, rate_limit_in_development: true, ..Config::default() };
+    let world = World::start(counted).await;
+    for status in [200, 200, 429] {
+        assert_eq!(world.get("/health").send().await.status, status);
+    }
+    world.hand.advance(Duration::from_secs(60));
+    assert_eq!(world.get("/health").send().await.header("x-ratelimit-remaining"), Some("1"));
+    let windows = world.platform.rate_windows();
+    let counts: Vec<_> = windows.iter().map(|it| (it.requests, it.refused)).collect();
+    assert_eq!(counts, [(3, 1), (1, 0)]);
+    assert!(windows.iter().all(|window| window.client.is_loopback()), "{windows:?}");
+    assert_eq!(windows[1].began.duration_since(windows[0].began).as_secs(), 60);
+}
+
+#[tokio::test]
+async fn a_limit_of_none_is_no_limit() {
+    let world = World::start(Config { rate_limit: 0, ..World::strictly() }).await;
+    let answer = world.get("/health").send().await;
+    assert_eq!((answer.status.as_u16(), answer.header("x-ratelimit-limit")), (200, Some("unlimited")));
+    assert_eq!(world.platform.rate_windows(), []);
+}
+
+#[tokio::test]
 async fn in_open_development_nothing_is_counted() {
     let world = World::start(Config { rate_limit: 1, ..Config::default() }).await;
     for _ in 0..3 {
@@ -105,6 +129,17 @@ async fn requests_of_another_organisation_meet_a_bare_404() {
     assert_eq!(bare.header("x-frame-options"), None);
     assert_eq!(world.get("/workspaces").send().await.status, 404);
     assert_eq!(list("org-1").send().await.status, 200);
+    // What the edge says that sent the request here counts as well.
+    for (replayed, status) in [
+        ("instance=1;region=fra;t=1777289775;state=org-1", 200),
+        ("instance=1; state=org-1", 200),
+        ("instance=1;state=org-2", 404),
+        ("state=org-10", 404),
+        ("org-1", 404),
+    ] {
+        let answer = world.get("/workspaces").header("fly-replay-src", replayed).send().await;
+        assert_eq!(answer.status, status, "{replayed}");
+    }
     assert_eq!(world.get("/health").send().await.status, 200, "exempt");
     let register =
         json!({ "id": "3d6f0a52-8f0e-4a37-9a5e-0d4f4c1f9b11", "agent_card": {}, "delivery_mode": "poll" });
