@@ -1,6 +1,7 @@
 //! What happens, told to whoever listens.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -27,23 +28,58 @@ pub(crate) struct Event {
 }
 
 /// Tells listeners what happens. A listener that does not keep up loses the oldest, never the newest.
-#[derive(Debug, Clone)]
-pub(crate) struct Events(broadcast::Sender<Arc<Event>>);
+///
+/// Who listens to one workspace is not woken by what happens to others, and cannot fall behind because of it: of a thousand
+/// agents each has a stream open.
+#[derive(Debug)]
+pub(crate) struct Events {
+    all: Channel,
+    of: Mutex<HashMap<String, Channel>>,
+}
+
+type Channel = broadcast::Sender<Arc<Event>>;
+
+/// What listens to events.
+pub(crate) type Listener = broadcast::Receiver<Arc<Event>>;
 
 impl Events {
+    /// Events that a listener to everybody may be behind.
+    const OF_ALL: usize = 1024;
+    /// Events that a listener to one workspace may be behind. Room for them is made beforehand.
+    const OF_ONE: usize = 256;
+
     pub(crate) fn new() -> Self {
-        Self(broadcast::Sender::new(1024))
+        Self { all: Channel::new(Self::OF_ALL), of: Mutex::default() }
     }
 
-    pub(crate) fn listen(&self) -> broadcast::Receiver<Arc<Event>> {
-        self.0.subscribe()
+    /// Listens to everybody.
+    pub(crate) fn listen(&self) -> Listener {
+        self.all.subscribe()
+    }
+
+    /// Listens to one workspace.
+    pub(crate) fn listen_to(&self, workspace: &str) -> Listener {
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let channel = of.entry(workspace.to_owned()).or_insert_with(|| Channel::new(Self::OF_ONE));
+        channel.subscribe()
+    }
+
+    /// Drops what was kept for listeners that are gone.
+    pub(crate) fn tidy(&self) {
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        of.retain(|_, channel| channel.receiver_count() > 0);
     }
 
     /// Tells of something; `micros` is when it happened.
     pub(crate) fn tell(&self, workspace: &str, kind: &'static str, micros: i64, data: Value) {
         let event = Event { workspace: workspace.to_owned(), kind, timestamp: micros / 1000, data };
+        let event = Arc::new(event);
         // Nobody listening is no error.
-        let _ = self.0.send(Arc::new(event));
+        let _ = self.all.send(Arc::clone(&event));
+        let of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(channel) = of.get(workspace) {
+            let _ = channel.send(event);
+        }
     }
 
     /// Tells of a new row. Never its content: listeners fetch that, with their credentials.
@@ -58,5 +94,37 @@ impl Events {
             "status": row.status,
         });
         self.tell(workspace, "ACTIVITY_LOGGED", row.created_at.map_or(0, |at| at.as_microsecond()), data);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_to_one_workspace_hears_of_no_other_and_is_not_outrun_by_them() {
+        let events = Events::new();
+        let mut listener = events.listen_to("a");
+        for _ in 0..10_000 {
+            events.tell("b", "WORKSPACE_HEARTBEAT", 0, Value::Null);
+        }
+        events.tell("a", "ACTIVITY_LOGGED", 0, Value::Null);
+        let heard = listener.try_recv().unwrap();
+        assert_eq!((heard.workspace.as_str(), heard.kind), ("a", "ACTIVITY_LOGGED"));
+        assert!(listener.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_kept_for_listeners_that_are_gone() {
+        let events = Events::new();
+        let kept = || events.of.lock().unwrap().len();
+        let listener = events.listen_to("a");
+        drop(events.listen_to("b"));
+        assert_eq!(kept(), 2);
+        events.tidy();
+        assert_eq!(kept(), 1);
+        drop(listener);
+        events.tidy();
+        assert_eq!(kept(), 0);
     }
 }

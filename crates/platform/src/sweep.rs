@@ -11,6 +11,7 @@ use crate::schedule;
 
 /// Looks once at what has gone stale, drops what is too old, and fires what is due.
 pub(crate) async fn sweep(app: &App) -> Result<(), StoreError> {
+    app.events.tidy();
     let (config, now, uses) = (app.config.clone(), app.now(), app.token_uses.take());
     let lost = app
         .db

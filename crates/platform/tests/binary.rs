@@ -1,7 +1,7 @@
 //! The program: what it says and exits with.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -141,4 +141,62 @@ fn the_help_shows_how_to_begin() {
     ] {
         assert!(help.contains(word), "{word} in:\n{help}");
     }
+}
+
+/// Descriptors that a process has open.
+#[cfg(target_os = "linux")]
+fn descriptors(process: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{process}/fd")).unwrap().count()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stream_whose_reader_is_gone_is_given_up_though_nothing_happens() {
+    // Fails when a stream ends only with the next event.
+    const STREAMS: usize = 100;
+    let mut child =
+        program(&["--listen", "127.0.0.1:0", "--in-memory"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let at = said.split_once("http://").unwrap().1.split(' ').next().unwrap().to_owned();
+    let ask = |request: &str, body: &str| {
+        let mut stream = std::net::TcpStream::connect(&at).unwrap();
+        let head = format!("{request} HTTP/1.1\r\nhost: {at}\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        BufReader::new(stream)
+    };
+    let mut made = String::new();
+    let mut answer = ask("POST /workspaces", r#"{"name":"a","external":true}"#);
+    while !made.contains("\"id\":\"") {
+        let mut piece = [0];
+        answer.read_exact(&mut piece).unwrap();
+        made.push(char::from(piece[0]));
+    }
+    let mut id = [0; 36];
+    answer.read_exact(&mut id).unwrap();
+    let id = std::str::from_utf8(&id).unwrap();
+    drop(answer);
+    let before = descriptors(child.id());
+    let streams: Vec<_> = (0..STREAMS)
+        .map(|_| {
+            let mut stream = ask(&format!("GET /workspaces/{id}/events/stream"), "");
+            let mut line = String::new();
+            while !line.starts_with(": ping") {
+                line.clear();
+                stream.read_line(&mut line).unwrap();
+            }
+            stream
+        })
+        .collect();
+    let open = descriptors(child.id());
+    drop(streams);
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while descriptors(child.id()) > before && std::time::Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+    let after = descriptors(child.id());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(open >= before + STREAMS - 1, "{open} open, {before} before");
+    assert!(after <= before, "{after} open after {before}");
 }

@@ -50,7 +50,7 @@ pub(crate) async fn forward(app: &App, record: &Record, body: &Json, from_agent:
     let said = said.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0);
     let said = said.map(|seconds| Duration::from_secs(seconds.min(LONGEST_IDLE)));
     let idle = said.unwrap_or(app.config.a2a_idle_timeout);
-    let mut events = app.events.listen();
+    let mut events = app.events.listen_to(record.id());
     let mut post = std::pin::pin!(post(app, &record.shown.url, body));
     let mut deadline = Instant::now() + idle;
     let ceiling = from_agent.then(|| Instant::now() + AGENT_CEILING);
@@ -59,7 +59,6 @@ pub(crate) async fn forward(app: &App, record: &Record, body: &Json, from_agent:
         tokio::select! {
             sent = &mut post => return sent,
             event = events.recv() => match event {
-                Ok(event) if event.workspace != record.id() => {}
                 Err(RecvError::Closed) => {}
                 Ok(_) | Err(RecvError::Lagged(_)) => deadline = Instant::now() + idle,
             },

@@ -27,26 +27,23 @@ pub(super) fn routes() -> Router<App> {
 async fn events(State(app): State<App>, member: Member) -> Result<Response, ApiError> {
     let id = member.id;
     // Before the check, so that nothing between the two is missed.
-    let (listener, stopping) = (app.events.listen(), app.stopping.clone());
+    let (listener, stopping) = (app.events.listen_to(&id), app.stopping.clone());
     let checked = id.clone();
     app.db.read(move |connection| records::present(connection, &checked)).await?;
     let first = stream::once(async { Ok::<_, Infallible>(Frame::default().comment("ping")) });
-    let rest = stream::unfold(Some((listener, stopping, id)), |open| async move {
-        let (mut listener, mut stopping, id) = open?;
-        loop {
-            let event = tokio::select! {
-                event = listener.recv() => event,
-                _ = stopping.wait_for(|stop| *stop) => return None,
-            };
-            match event {
-                Ok(event) if event.workspace == id => {
-                    let frame = Frame::default().json_data(&*event).unwrap_or_default();
-                    let is_last = matches!(event.kind, TOKENS_REVOKED | WORKSPACE_REMOVED);
-                    return Some((Ok(frame), (!is_last).then_some((listener, stopping, id))));
-                }
-                Ok(_) => {}
-                Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
+    let rest = stream::unfold(Some((listener, stopping)), |open| async move {
+        let (mut listener, mut stopping) = open?;
+        let event = tokio::select! {
+            event = listener.recv() => event,
+            _ = stopping.wait_for(|stop| *stop) => return None,
+        };
+        match event {
+            Ok(event) => {
+                let frame = Frame::default().json_data(&*event).unwrap_or_default();
+                let is_last = matches!(event.kind, TOKENS_REVOKED | WORKSPACE_REMOVED);
+                Some((Ok(frame), (!is_last).then_some((listener, stopping))))
             }
+            Err(RecvError::Lagged(_) | RecvError::Closed) => None,
         }
     });
     Ok(Sse::new(first.chain(rest)).into_response())
