@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use molecule_store::{Database, Schema};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
 use crate::events::Events;
@@ -23,6 +23,7 @@ pub(crate) const SCHEMA: Schema = Schema {
         include_str!("schema-2.sql"),
         include_str!("schema-3.sql"),
         include_str!("schema-4.sql"),
+        include_str!("schema-5.sql"),
     ],
 };
 
@@ -40,6 +41,8 @@ pub(crate) struct Parts {
     pub(crate) plugins: Plugins,
     pub(crate) rates: RateWindows,
     pub(crate) token_uses: TokenUses,
+    /// Places for forms with files, which are in memory until they are stored or handed on.
+    pub(crate) forms: Semaphore,
     /// True from the moment the platform shall end: streams must.
     pub(crate) stopping: watch::Receiver<bool>,
 }

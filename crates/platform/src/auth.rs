@@ -54,6 +54,8 @@ pub(crate) struct Member {
     pub(crate) id: String,
     /// The id as it was written.
     pub(crate) written: String,
+    /// The workspace itself asks: a token of its own was shown.
+    pub(crate) itself: bool,
 }
 
 impl FromRequestParts<App> for Member {
@@ -61,14 +63,14 @@ impl FromRequestParts<App> for Member {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let (id, written) = path_id(parts, app).await?;
-        match Shown::of(app, &parts.headers).await? {
-            Shown::Admin | Shown::Organisation => {}
-            Shown::Workspace(known) if known.workspace == id => {}
-            Shown::Nothing if app.config.is_open() => {}
+        let itself = match Shown::of(app, &parts.headers).await? {
+            Shown::Admin | Shown::Organisation => false,
+            Shown::Workspace(known) if known.workspace == id => true,
+            Shown::Nothing if app.config.is_open() => false,
             Shown::Nothing => return Err(ApiError::unauthorized(MISSING)),
             Shown::Workspace(_) | Shown::Nonsense => return Err(ApiError::unauthorized(INVALID)),
-        }
-        Ok(Self { id, written })
+        };
+        Ok(Self { id, written, itself })
     }
 }
 
@@ -82,7 +84,7 @@ impl FromRequestParts<App> for Own {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let Member { id, written } = Member::from_request_parts(parts, app).await?;
+        let Member { id, written, .. } = Member::from_request_parts(parts, app).await?;
         own_token(app, &parts.headers, &id, MISSING, INVALID).await?;
         Ok(Self { id, written })
     }

@@ -56,6 +56,8 @@ pub struct Config {
     pub a2a_idle_timeout: Duration,
     /// A delegation that could not be delivered is tried once more after so long.
     pub delegation_retry_after: Duration,
+    /// Tell of the result of a delegation in the log of whoever gave it, too, as a message of the one who carried it out.
+    pub delegation_result_inbox_push: bool,
     /// The folder whose folders are the plugins `local://<name>`; `None` for no such plugins.
     pub plugins_dir: Option<PathBuf>,
     /// The folder that stands in for GitHub: `github://owner/repo#ref` is the git repository `owner/repo` or
@@ -93,6 +95,7 @@ impl Default for Config {
             sweep_every: Duration::from_secs(15),
             a2a_idle_timeout: Duration::from_secs(300),
             delegation_retry_after: Duration::from_secs(8),
+            delegation_result_inbox_push: false,
             plugins_dir: None,
             github_base: None,
             plugin_fetch_timeout: Duration::from_secs(300),

@@ -5,10 +5,13 @@
 //!                       └──▶ queued                  it polls, or is busy
 //! ```
 //!
-//! The answer of an agent that polls comes as a message. One that was busy answers when the queue is taken out: then the
+//! The answer of an agent that polls comes as a message, which changes neither row: both stay `queued`. One that was busy answers when the queue is taken out: then the
 //! row of the result becomes `completed`, and the row of the request stays `queued`.
+//!
+//! Where the platform is set to, what it learns of a completed delegation also comes to whoever gave it as a message.
 
 use axum::http::StatusCode;
+use molecule_protocol::activity::A2A_RECEIVE;
 use molecule_protocol::json::Object;
 use molecule_protocol::{ActivityRow, Json};
 use molecule_store::StoreError;
@@ -119,7 +122,13 @@ async fn run(app: &App, delegation: Delegation) -> Result<(), ApiError> {
         Ok(Outcome::QueuedPoll { .. } | Outcome::QueuedBusy { .. }) => Ending::Queued,
         Err(error) => Ending::Failed { error: error.text().to_owned() },
     };
-    end(app, &delegation, result).await
+    let told = match &result {
+        Ending::Completed { text } if app.config.delegation_result_inbox_push => {
+            Some(told(&delegation, text, app.now()))
+        }
+        _ => None,
+    };
+    end(app, &delegation, result, told).await
 }
 
 /// What the target receives. Its part says `type`, not `kind`: that is how the platform writes it.
@@ -138,10 +147,15 @@ fn message(delegation: &Delegation) -> Json {
     }))
 }
 
-/// Logs how a delegation ended.
-pub(crate) async fn end(app: &App, delegation: &Delegation, result: Ending) -> Result<(), ApiError> {
+/// Logs how a delegation ended, and the message that tells of it, if one shall.
+pub(crate) async fn end(
+    app: &App,
+    delegation: &Delegation,
+    result: Ending,
+    told: Option<ActivityRow>,
+) -> Result<(), ApiError> {
     let row = result_row(delegation, &result, app.now());
-    let (written, moved) = (row.clone(), delegation.clone());
+    let (written, message, moved) = (row.clone(), told.clone(), delegation.clone());
     app.db
         .write(move |connection| {
             let error = written.error_detail.clone();
@@ -149,27 +163,64 @@ pub(crate) async fn end(app: &App, delegation: &Delegation, result: Ending) -> R
             // The result of a failed one does not say which it was: so it is on the platform.
             let named = !matches!(result, Ending::Failed { .. });
             let delegation_id = named.then(|| moved.id.clone());
-            log::insert_delegated(connection, &written, &Delegated { delegation_id, ..Delegated::default() })
+            log::insert_delegated(
+                connection,
+                &written,
+                &Delegated { delegation_id, ..Delegated::default() },
+            )?;
+            message.iter().try_for_each(|message| log::insert(connection, message))
         })
         .await?;
-    app.events.tell_of_row(&row);
+    for row in [Some(row), told].into_iter().flatten() {
+        app.events.tell_of_row(&row);
+    }
     Ok(())
 }
 
-/// The answer to a delegation that waited in the queue. A message that is none changes nothing.
+/// The answer to a delegation that waited in the queue; gives back the message that tells of it, if one shall. A message that
+/// is none changes nothing.
 pub(crate) fn complete_queued(
     connection: &Connection,
-    source: &str,
-    id: &str,
+    delegation: &Delegation,
     answer: &[u8],
-) -> Result<(), ApiError> {
-    let body = json!({ "text": answer_text(answer) }).to_string();
-    connection.execute(
+    tells: bool,
+    now: i64,
+) -> Result<Option<ActivityRow>, ApiError> {
+    let text = answer_text(answer);
+    let body = json!({ "text": text }).to_string();
+    let completed = connection.execute(
         "UPDATE activity SET status = 'completed', summary = 'delegation completed', response_body = ?
          WHERE workspace_id = ? AND delegation_id = ? AND method = ? AND status = 'queued'",
-        params![body, source, id, DELEGATE_RESULT],
+        params![body, delegation.source, delegation.id, DELEGATE_RESULT],
     )?;
-    Ok(())
+    let told = (tells && completed > 0).then(|| told(delegation, &text, now));
+    told.iter().try_for_each(|row| log::insert(connection, row))?;
+    Ok(told)
+}
+
+/// A result as a message from the target to whoever gave the task: an answer, so that nobody answers it.
+fn told(delegation: &Delegation, text: &str, now: i64) -> ActivityRow {
+    let Delegation { id, source, target, .. } = delegation;
+    let body = json!({
+        "jsonrpc": "2.0",
+        "id": uuid::Uuid::new_v4(),
+        "method": molecule_protocol::rpc::MESSAGE_SEND,
+        "params": { "message": {
+            "role": "agent",
+            "kind": "message",
+            "messageId": uuid::Uuid::new_v4(),
+            "parts": [{ "kind": "text", "text": text }],
+            "metadata": { "delegation_id": id, "in_reply_to": id },
+        } },
+    });
+    ActivityRow {
+        source_id: Some(target.clone()),
+        target_id: Some(source.clone()),
+        method: Some(DELEGATE_RESULT.to_owned()),
+        summary: Some(log::summary(text)),
+        request_body: Some(Json::from(body)),
+        ..log::row(source, A2A_RECEIVE, now)
+    }
 }
 
 fn result_row(delegation: &Delegation, result: &Ending, now: i64) -> ActivityRow {

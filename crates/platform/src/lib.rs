@@ -40,8 +40,8 @@
 //!
 //! - `--journal` writes down what is asked; see [`Config::journal`].
 //!
-//! Not there (`404 page not found`) are `/events`, the MCP bridge, whatever needs a container (`chat/download` says so), and
-//! the telling of a delegation's result through the delegator's log.
+//! Not there (`404 page not found`) are `/events`, the MCP bridge, and whatever needs a container (`chat/download` says so).
+//! Nor are there sessions of browsers, and thus no cookies that prove anything.
 
 mod a2a;
 mod agent_url;
@@ -86,6 +86,9 @@ pub use crate::rates::RateWindow;
 
 use crate::app::{App, Parts, SCHEMA};
 
+/// Forms with files, of 50 MiB at most, that are in memory at once; the others wait.
+const MOST_FORMS: usize = 4;
+
 /// Starts platforms.
 #[derive(Debug)]
 pub struct Platform;
@@ -127,6 +130,7 @@ impl Platform {
             plugins: plugins::Plugins::new(&config),
             rates: rates::RateWindows::default(),
             token_uses: tokens::TokenUses::default(),
+            forms: tokio::sync::Semaphore::new(MOST_FORMS),
             stopping: stopping.clone(),
             db,
             config,

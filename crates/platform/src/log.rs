@@ -124,6 +124,20 @@ pub(crate) fn list(
     query: &Query,
     now: i64,
 ) -> Result<Option<Vec<ActivityRow>>, ApiError> {
+    let Some((sql, values)) = select(connection, workspace, query, now)? else { return Ok(None) };
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(values), read)?.collect::<Result<_, _>>()?;
+    Ok(Some(rows))
+}
+
+/// The statement for a query and its values. A time is turned into a place first, as times never go back along a log: so
+/// that rows before it are not looked at one by one.
+fn select(
+    connection: &Connection,
+    workspace: &str,
+    query: &Query,
+    now: i64,
+) -> Result<Option<(String, Vec<Value>)>, ApiError> {
     let mut conditions = vec!["workspace_id = ?".to_owned()];
     let mut values = vec![Value::from(workspace.to_owned())];
     let mut and = |condition: &str, bound: Vec<Value>| {
@@ -147,20 +161,26 @@ pub(crate) fn list(
     }
     if let Some(seconds) = query.since_secs {
         let since = now.saturating_sub(micros(Duration::from_secs(seconds)));
-        and("created_at >= ?", vec![since.into()]);
+        and(
+            "seq > coalesce((SELECT seq FROM activity WHERE workspace_id = ? AND created_at < ?
+                 ORDER BY created_at DESC, seq DESC LIMIT 1), 0)",
+            vec![workspace.to_owned().into(), since.into()],
+        );
     }
     if let Some(peer) = &query.peer_id {
         and("(source_id = ? OR target_id = ?)", vec![peer.clone().into(), peer.clone().into()]);
     }
     if let Some(before) = query.before {
-        and("created_at < ?", vec![before.into()]);
+        and(
+            "seq <= coalesce((SELECT seq FROM activity WHERE workspace_id = ? AND created_at < ?
+                 ORDER BY created_at DESC, seq DESC LIMIT 1), 0)",
+            vec![workspace.to_owned().into(), before.into()],
+        );
     }
     let order = if query.since_id.is_some() { "ASC" } else { "DESC" };
     let conditions = conditions.join(" AND ");
     let sql = format!("SELECT * FROM activity WHERE {conditions} ORDER BY seq {order} LIMIT {}", query.limit);
-    let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params_from_iter(values), read)?.collect::<Result<_, _>>()?;
-    Ok(Some(rows))
+    Ok(Some((sql, values)))
 }
 
 #[cfg(test)]
@@ -187,5 +207,26 @@ mod tests {
             rows.iter().map(|row| row.created_at.unwrap().as_microsecond()).collect::<Vec<_>>()
         };
         assert_eq!((times("a"), times("b")), (vec![30, 20, 20], vec![5]));
+    }
+
+    #[test]
+    fn what_a_host_asks_for_is_found_without_walking_the_log() {
+        let connection = Connection::open_in_memory().unwrap();
+        SCHEMA.migrations.iter().for_each(|step| connection.execute_batch(step).unwrap());
+        let messages = Query { activity_type: Some("a2a_receive".into()), limit: 100, ..Query::default() };
+        for (query, bound) in [
+            (messages.clone(), "workspace_id=? AND activity_type=?"),
+            (Query { since_secs: Some(600), ..messages.clone() }, "activity_type=? AND seq>?"),
+            (Query { before: Some(1), ..messages.clone() }, "activity_type=? AND seq<?"),
+            (Query { since_secs: Some(600), limit: 100, ..Query::default() }, "workspace_id=? AND seq>?"),
+        ] {
+            let (sql, values) = select(&connection, "w", &query, 0).unwrap().unwrap();
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let steps = statement.query_map(params_from_iter(values), |row| row.get::<_, String>("detail"));
+            let steps: Vec<_> = steps.unwrap().collect::<Result<_, _>>().unwrap();
+            assert!(steps.iter().any(|step| step.contains(bound)), "{bound} in {steps:?}");
+            let walks = |step: &String| step.starts_with("SCAN") && !step.starts_with("SCAN CONSTANT");
+            assert!(!steps.iter().any(|step| walks(step) || step.contains("TEMP B-TREE")), "{steps:?}");
+        }
     }
 }

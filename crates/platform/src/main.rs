@@ -104,6 +104,10 @@ struct Args {
     #[arg(long, env = "MOLECULE_PLATFORM_STALE_AFTER", default_value_t = 90, value_name = "SECONDS")]
     stale_after: u64,
 
+    /// Put the result of a delegation into the log of whoever gave it, too
+    #[arg(long, env = "DELEGATION_RESULT_INBOX_PUSH", value_parser = FalseyValueParser::new())]
+    delegation_result_inbox_push: bool,
+
     /// A file that gets a line of JSON for each request: when, what, by whom (the first 8 characters of the token), status
     #[arg(long, env = "MOLECULE_PLATFORM_JOURNAL", value_name = "FILE")]
     journal: Option<PathBuf>,
@@ -180,6 +184,7 @@ fn config(args: Args) -> anyhow::Result<Config> {
         rate_limit_in_development: args.rate_limit_in_development,
         plugins_dir: args.plugins_dir,
         github_base: args.github_base,
+        delegation_result_inbox_push: args.delegation_result_inbox_push,
         journal: args.journal,
         stale_after: Duration::from_secs(args.stale_after),
         retention: Duration::from_secs(args.retention_days.saturating_mul(24 * 60 * 60)),

@@ -56,6 +56,9 @@ pub struct CreateRequest {
     /// Its secrets.
     #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "FirstSecrets::is_empty")]
     pub secrets: FirstSecrets,
+    /// What it remembers from the beginning.
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub initial_memories: Vec<FirstMemory>,
     /// Messages it may have in hand at once; 0 or less is 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_concurrent_tasks: Option<i64>,
@@ -82,6 +85,17 @@ impl fmt::Debug for FirstSecrets {
     }
 }
 
+/// A memory that a workspace is made with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstMemory {
+    /// What it says.
+    #[serde(default)]
+    pub content: String,
+    /// `LOCAL`, `TEAM` or `GLOBAL`.
+    #[serde(default)]
+    pub scope: String,
+}
+
 /// A place on the canvas.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Place {
@@ -106,6 +120,9 @@ pub struct CreateResponse {
     /// How to connect, for one that runs outside and has no URL yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<Connection>,
+    /// Where one that runs in a container keeps what it knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awareness_namespace: Option<String>,
     /// For one that runs in a container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace_access: Option<String>,

@@ -41,6 +41,14 @@ impl Envelope {
         })
     }
 
+    /// Microseconds that it may wait for a busy agent, where its sender says so in the metadata of the message, in
+    /// `expires_in_seconds`. The name is ours: that the platform has such a member is known, what it is called is not.
+    pub(crate) fn patience(&self) -> Option<i64> {
+        let said = self.message.as_ref()?.metadata.as_ref()?.at(&["expires_in_seconds"])?;
+        let seconds: u32 = said.get().parse().ok()?;
+        (seconds > 0).then_some(i64::from(seconds) * 1_000_000)
+    }
+
     /// One line for people.
     pub(crate) fn summary(&self) -> Option<String> {
         let text = self.message.as_ref()?.text();

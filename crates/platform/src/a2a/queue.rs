@@ -8,9 +8,10 @@ use super::Envelope;
 use super::forward::{Sent, forward};
 use crate::app::App;
 use crate::auth::Caller;
+use crate::delegation::{self, Delegation};
 use crate::error::ApiError;
+use crate::log;
 use crate::records::{self, Record};
-use crate::{delegation, log};
 
 /// Times a message is tried.
 const MOST_ATTEMPTS: i64 = 5;
@@ -22,6 +23,7 @@ pub(crate) struct Entry {
     pub(crate) status: String,
     pub(crate) attempts: i64,
     pub(crate) error: Option<String>,
+    pub(crate) expires_at: Option<i64>,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
 }
@@ -36,6 +38,7 @@ pub(super) async fn put(
     let (source, target, now) = (caller.id().map(str::to_owned), target.to_owned(), app.now());
     app.db
         .write(move |connection| {
+            expire(connection, &target, now)?;
             let known: Option<String> = connection
                 .query_row(
                     "SELECT id FROM queue WHERE workspace_id = ? AND message_id = ? AND status IN ('queued', 'dispatched')",
@@ -62,8 +65,8 @@ fn insert(
 ) -> Result<String, ApiError> {
     let id = uuid::Uuid::new_v4().to_string();
     connection.execute(
-        "INSERT INTO queue (id, workspace_id, source_id, message_id, method, body, status, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', ?7, ?7)",
+        "INSERT INTO queue (id, workspace_id, source_id, message_id, method, body, status, created_at, updated_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', ?7, ?7, ?8)",
         params![
             id,
             target,
@@ -71,24 +74,40 @@ fn insert(
             envelope.message_id,
             envelope.method.as_deref().unwrap_or_default(),
             envelope.body.get(),
-            now
+            now,
+            envelope.patience().map(|patience| now.saturating_add(patience)),
         ],
     )?;
     Ok(id)
 }
 
+/// Gives up what has waited for an agent longer than its sender wanted.
+fn expire(connection: &Connection, target: &str, now: i64) -> Result<(), ApiError> {
+    let sql = "UPDATE queue SET status = 'expired', updated_at = expires_at
+               WHERE workspace_id = ? AND status = 'queued' AND expires_at <= ?";
+    connection.prepare_cached(sql)?.execute(params![target, now])?;
+    Ok(())
+}
+
 /// One entry.
-pub(crate) fn find(connection: &Connection, target: &str, id: &str) -> Result<Option<Entry>, ApiError> {
-    let sql = "SELECT source_id, status, attempts, error, created_at, updated_at FROM queue
-               WHERE workspace_id = ? AND id = ?";
-    let entry = connection.query_row(sql, [target, id], |row| {
+pub(crate) fn find(
+    connection: &Connection,
+    target: &str,
+    id: &str,
+    now: i64,
+) -> Result<Option<Entry>, ApiError> {
+    let sql = "SELECT source_id, iif(status = 'queued' AND expires_at <= ?3, 'expired', status) AS status, attempts, error,
+                   expires_at, created_at, updated_at
+               FROM queue WHERE workspace_id = ?1 AND id = ?2";
+    let entry = connection.query_row(sql, params![target, id, now], |row| {
         Ok(Entry {
-            source: row.get(0)?,
-            status: row.get(1)?,
-            attempts: row.get(2)?,
-            error: row.get(3)?,
-            created_at: row.get(4)?,
-            updated_at: row.get(5)?,
+            source: row.get("source_id")?,
+            status: row.get("status")?,
+            attempts: row.get("attempts")?,
+            error: row.get("error")?,
+            expires_at: row.get("expires_at")?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
         })
     });
     Ok(entry.optional()?)
@@ -106,6 +125,7 @@ pub(crate) fn hand_over(
     target: &str,
     now: i64,
 ) -> Result<Vec<ActivityRow>, ApiError> {
+    expire(connection, target, now)?;
     let mut statement = connection.prepare_cached(
         "SELECT id, source_id, body FROM queue WHERE workspace_id = ? AND status = 'queued' ORDER BY seq",
     )?;
@@ -154,23 +174,26 @@ async fn drain(app: &App, workspace: String) -> Result<(), ApiError> {
         failed if attempts >= MOST_ATTEMPTS => ("failed", Some(failed.to_string())),
         failed => ("queued", Some(failed.to_string())),
     };
-    let now = app.now();
-    let handed_over = app
+    let (now, tells) = (app.now(), app.config.delegation_result_inbox_push);
+    let rows = app
         .db
         .write(move |connection| {
             let sql = "UPDATE queue SET status = ?, error = ?, updated_at = ? WHERE id = ?";
             connection.execute(sql, params![status, error, now, id])?;
-            if let (Some(answer), Some(source), Some(message_id)) = (answer, source, message_id) {
-                delegation::complete_queued(connection, &source, &message_id, &answer)?;
+            let mut rows = Vec::new();
+            if let (Some(answer), Some(source), Some(id)) = (answer, source, message_id) {
+                let task = String::new();
+                let delegation = Delegation { id, source, target: record.id().to_owned(), task };
+                rows.extend(delegation::complete_queued(connection, &delegation, &answer, tells, now)?);
             }
             // It may have registered for poll while this was under way.
-            match records::find(connection, record.id())?.is_some_and(|record| record.polls()) {
-                true => hand_over(connection, record.id(), now),
-                false => Ok(Vec::new()),
+            if records::find(connection, record.id())?.is_some_and(|record| record.polls()) {
+                rows.extend(hand_over(connection, record.id(), now)?);
             }
+            Ok::<_, ApiError>(rows)
         })
         .await?;
-    for row in &handed_over {
+    for row in &rows {
         app.events.tell_of_row(row);
     }
     Ok(())
@@ -191,6 +214,7 @@ fn take(connection: &Connection, workspace: &str, now: i64) -> Result<Option<Tak
     let is_pushed_to =
         |record: &Record| !record.is_removed() && !record.polls() && !record.shown.url.is_empty();
     let Some(record) = record.filter(is_pushed_to) else { return Ok(None) };
+    expire(connection, workspace, now)?;
     let taken = connection
         .query_row(
             "UPDATE queue SET status = 'dispatched', attempts = attempts + 1, updated_at = ?

@@ -61,8 +61,8 @@ async fn queued(
     target: Anyone,
     Path((_, queue_id)): Path<(String, String)>,
 ) -> Answer {
-    let (id, shown) = (target.id.clone(), queue_id.clone());
-    let entry = app.db.read(move |connection| queue::find(connection, &id, &queue_id)).await;
+    let (id, shown, now) = (target.id.clone(), queue_id.clone(), app.now());
+    let entry = app.db.read(move |connection| queue::find(connection, &id, &queue_id, now)).await;
     let entry = entry.or_text("query failed")?.filter(|entry| match &reader {
         Reader::Operator => true,
         Reader::Workspace(reader) => *reader == target.id || entry.source.as_ref() == Some(reader),
@@ -73,6 +73,7 @@ async fn queued(
         "status": entry.status,
         "attempts": entry.attempts,
         "error": entry.error,
+        "expires_at": entry.expires_at.map(|at| timestamp::format(time(at))),
         "created_at": timestamp::format(time(entry.created_at)),
         "updated_at": timestamp::format(time(entry.updated_at)),
     }))

@@ -53,7 +53,8 @@ async fn create(State(app): State<App>, headers: HeaderMap, _: Admin, body: Byte
     app.events.tell(&id, "WORKSPACE_CREATED", app.now(), json!({ "status": status }));
     let connection = token.map(|token| connection::block(&app, &headers, &id, Some(token)));
     let workspace_access = (!external).then_some(access);
-    let response = CreateResponse { id, status, external, connection, workspace_access };
+    let awareness_namespace = (!external).then(|| format!("workspace:{id}"));
+    let response = CreateResponse { id, status, external, connection, awareness_namespace, workspace_access };
     Ok(reply::json(StatusCode::CREATED, &response))
 }
 
@@ -96,6 +97,8 @@ fn insert(connection: &Connection, request: &CreateRequest, row: &NewWorkspace) 
     for (key, value) in &request.secrets.0 {
         super::secrets::store(connection, &row.id, key, value, row.now)?;
     }
+    let is_root = request.parent_id.is_none();
+    super::memories::store_first(connection, &row.id, is_root, &request.initial_memories, row.now)?;
     match &row.token {
         Some(token) => tokens::keep(connection, &row.id, token, row.now),
         None => Ok(()),

@@ -187,7 +187,7 @@ async fn update(
         .await
         .or_text("query failed")?;
     if let Some(delegation) = recorded {
-        delegation::end(&app, &delegation, result).await.or_text("failed to update delegation")?;
+        delegation::end(&app, &delegation, result, None).await.or_text("failed to update delegation")?;
     }
     ok(&json!({ "status": request.status, "delegation_id": delegation_id }))
 }

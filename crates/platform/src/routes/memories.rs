@@ -5,8 +5,9 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{delete, get};
+use molecule_protocol::create::FirstMemory;
 use molecule_protocol::timestamp;
-use molecule_store::rusqlite::{self, Row, params};
+use molecule_store::rusqlite::{self, Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -73,7 +74,7 @@ async fn commit(State(app): State<App>, member: Member, body: Bytes) -> Answer {
     if namespace.len() > NAMESPACE_LIMIT {
         return Err(ApiError::bad_request("namespace must be <= 50 characters"));
     }
-    let (content, now, id) = (without_secrets(&content), app.now(), uuid::Uuid::new_v4().to_string());
+    let (now, id) = (app.now(), uuid::Uuid::new_v4().to_string());
     let told = json!({ "id": id, "scope": scope, "namespace": namespace });
     app.db
         .write(move |connection| {
@@ -81,14 +82,44 @@ async fn commit(State(app): State<App>, member: Member, body: Bytes) -> Answer {
             if judged == Scope::Global && record.shown.parent_id.is_some() {
                 return Err(ApiError::forbidden("only root workspaces can write GLOBAL memories"));
             }
-            let sql = "INSERT INTO recollection (id, workspace_id, content, scope, namespace, created_at)
-                       VALUES (?, ?, ?, ?, ?, ?)";
-            connection.execute(sql, params![id, member.id, content, scope, namespace, now])?;
-            Ok(())
+            store(connection, &id, &member.id, &content, &scope, &namespace, now)
         })
         .await
         .or_text("failed to store memory")?;
     Ok(reply::json(StatusCode::CREATED, &told))
+}
+
+/// Keeps what a workspace is made with. What cannot be kept is left out, without a word: so it is on the platform.
+pub(super) fn store_first(
+    connection: &Connection,
+    workspace: &str,
+    is_root: bool,
+    memories: &[FirstMemory],
+    now: i64,
+) -> Result<(), ApiError> {
+    for FirstMemory { content, scope } in memories {
+        let may = Scope::read(scope).is_ok_and(|scope| scope != Scope::Global || is_root);
+        if may && !content.is_empty() {
+            let id = uuid::Uuid::new_v4().to_string();
+            store(connection, &id, workspace, content, scope, "general", now)?;
+        }
+    }
+    Ok(())
+}
+
+fn store(
+    connection: &Connection,
+    id: &str,
+    workspace: &str,
+    content: &str,
+    scope: &str,
+    namespace: &str,
+    now: i64,
+) -> Result<(), ApiError> {
+    let sql = "INSERT INTO recollection (id, workspace_id, content, scope, namespace, created_at)
+               VALUES (?, ?, ?, ?, ?, ?)";
+    connection.execute(sql, params![id, workspace, without_secrets(content), scope, namespace, now])?;
+    Ok(())
 }
 
 /// The text with what looks like a credential taken out. Others read it, and it is kept in clear.

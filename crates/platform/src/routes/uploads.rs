@@ -28,7 +28,7 @@ const FORM_LIMIT: usize = 50 * 1024 * 1024;
 const FILE_LIMIT: usize = 25 * 1024 * 1024;
 /// The most bytes of what an agent says to a form.
 const ANSWER_LIMIT: usize = 1024 * 1024;
-/// An agent that has not taken a form after so long is given up.
+/// A form that has not come whole after so long is given up, as is an agent that has not taken one.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn routes() -> Router<App> {
@@ -41,18 +41,20 @@ pub(super) fn routes() -> Router<App> {
 
 /// Takes files: keeps them for an agent that polls, hands the form on to one that is pushed to.
 async fn upload(State(app): State<App>, member: Member, request: Request) -> Answer {
-    let id = member.id;
+    let Member { id, itself, .. } = member;
     let asked = id.clone();
     let record = app.db.read(move |connection| records::present(connection, &asked)).await?;
     if !record.is_external() {
         return Err(no_container());
     }
+    let full = |_| ApiError::internal("failed to parse multipart form");
+    let _place = app.forms.acquire().await.map_err(full)?;
     if !record.polls() {
         return hand_on(&app, &record, request).await;
     }
-    let files = read_form(request).await?;
+    let files = in_time(read_form(request)).await?;
     let now = app.now();
-    let rows: Vec<_> = files.iter().map(|file| file.row(&id, now)).collect();
+    let rows: Vec<_> = files.iter().map(|file| file.row(&id, itself, now)).collect();
     let shown: Vec<_> = files.iter().map(|file| file.shown(&id)).collect();
     let written = rows.clone();
     app.db
@@ -95,13 +97,14 @@ impl File {
         })
     }
 
-    /// What the agent is told.
-    fn row(&self, workspace: &str, now: i64) -> ActivityRow {
+    /// What the agent is told. A file that it uploaded itself has a sender, so that it is not taken for the user's.
+    fn row(&self, workspace: &str, itself: bool, now: i64) -> ActivityRow {
         let mut body = self.shown(workspace);
         if let Some(members) = body.as_object_mut() {
             members.insert("file_id".to_owned(), self.id.clone().into());
         }
         ActivityRow {
+            source_id: itself.then(|| workspace.to_owned()),
             target_id: Some(workspace.to_owned()),
             method: Some(CHAT_UPLOAD_RECEIVE.to_owned()),
             summary: Some(log::summary(&self.name)),
@@ -109,6 +112,15 @@ impl File {
             ..log::row(workspace, A2A_RECEIVE, now)
         }
     }
+}
+
+/// Gives up a form that does not come: it holds up others.
+async fn in_time<T>(form: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    let late = |_| {
+        let detail = format!("it did not come within {} s", PATIENCE.as_secs());
+        ApiError::bad_request("failed to parse multipart form").with("detail", detail)
+    };
+    tokio::time::timeout(PATIENCE, form).await.map_err(late)?
 }
 
 async fn read_form(request: Request) -> Result<Vec<File>, ApiError> {
@@ -161,9 +173,12 @@ async fn hand_on(app: &App, record: &Record, request: Request) -> Answer {
     agent_url::may_call(&app.config, url).await.map_err(unroutable)?;
     let origin = url::Url::parse(url).map_err(|error| unroutable(error.to_string()))?.origin();
     let (parts, body) = request.into_parts();
-    let form = axum::body::to_bytes(body, FORM_LIMIT).await.map_err(|error| {
-        ApiError::bad_request("failed to parse multipart form").with("detail", error.to_string())
-    })?;
+    let form = in_time(async {
+        axum::body::to_bytes(body, FORM_LIMIT).await.map_err(|error| {
+            ApiError::bad_request("failed to parse multipart form").with("detail", error.to_string())
+        })
+    });
+    let form = form.await?;
     let address = format!("{}/internal/chat/uploads/ingest", origin.ascii_serialization());
     let mut call = app.http.post(address).timeout(PATIENCE).body(form);
     if let Some(kind) = parts.headers.get(header::CONTENT_TYPE) {

@@ -4,7 +4,7 @@ use molecule_platform::Config;
 use serde_json::{Value, json};
 
 use super::agent::FakeAgent;
-use super::world::{Agent, World};
+use super::world::{Agent, World, message};
 
 /// The rows of a delegation, once one of them has that status.
 async fn rows_with(world: &World, agent: &Agent, status: &str) -> Vec<Value> {
@@ -51,6 +51,53 @@ async fn a_delegation_to_an_agent_that_polls_is_queued() {
     rows_with(&world, &a, "queued").await;
     let row = &world.log(&b).await[0];
     assert_eq!((&row["summary"], &row["source_id"]), (&json!("do it"), &json!(a.id)));
+}
+
+#[tokio::test]
+async fn the_message_that_answers_a_delegation_leaves_it_queued() {
+    let world = World::strict().await;
+    let (a, b) = (world.agent("a").await, world.agent("b").await);
+    let body = json!({ "target_id": b.id, "task": "do it" });
+    let path = format!("/workspaces/{}/delegate", a.id);
+    let delegated = world.post(&path, &body).token(&a.token).expect(202).await;
+    rows_with(&world, &a, "queued").await;
+    let mut answer = message("done");
+    answer["params"]["message"]["role"] = "agent".into();
+    answer["params"]["message"]["metadata"] = json!({ "delegation_id": delegated["delegation_id"] });
+    world.post(&format!("/workspaces/{}/a2a", a.id), &answer).by(&b).expect(200).await;
+    assert_eq!(world.log(&a).await[0]["request_body"], answer);
+    let list = format!("/workspaces/{}/delegations", a.id);
+    let rows = world.get(&list).token(&a.token).expect(200).await;
+    let statuses: Vec<_> = rows.as_array().unwrap().iter().map(|row| &row["status"]).collect();
+    assert_eq!(statuses, ["queued", "queued"]);
+}
+
+/// A delegation of `a` to `b`, and the messages in the log of `a` once it has completed.
+async fn messages_once_completed(world: &World, a: &Agent, b: &Agent) -> (Value, Vec<Value>) {
+    let body = json!({ "target_id": b.id, "task": "do it" });
+    let path = format!("/workspaces/{}/delegate", a.id);
+    let delegated = world.post(&path, &body).token(&a.token).expect(202).await;
+    rows_with(world, a, "completed").await;
+    let log = world.log(a).await.into_iter().filter(|row| row["activity_type"] == "a2a_receive");
+    (delegated["delegation_id"].clone(), log.collect())
+}
+
+#[tokio::test]
+async fn a_result_comes_as_a_message_to_whoever_gave_the_task_only_if_the_platform_is_set_to() {
+    for told in [false, true] {
+        let config = Config { delegation_result_inbox_push: told, ..Config::default() };
+        let world = World::start(config).await;
+        let fake = FakeAgent::pong().await;
+        let (a, b) = (world.agent("a").await, world.pushed("b", &fake.url).await);
+        let (id, messages) = messages_once_completed(&world, &a, &b).await;
+        assert_eq!(messages.len(), usize::from(told), "{messages:?}");
+        for row in messages {
+            assert_eq!((&row["source_id"], &row["target_id"]), (&json!(b.id), &json!(a.id)));
+            let message = &row["request_body"]["params"]["message"];
+            assert_eq!((&message["role"], &message["metadata"]["delegation_id"]), (&json!("agent"), &id));
+            assert_eq!(message["parts"], json!([{ "kind": "text", "text": "pong <&>" }]));
+        }
+    }
 }
 
 #[tokio::test]
@@ -145,7 +192,7 @@ async fn p85_a_delegation_sent_by_the_agent_itself_is_recorded_and_ended() {
 
 #[tokio::test]
 async fn the_answer_of_an_agent_that_was_busy_completes_the_delegation_later() {
-    let world = World::open().await;
+    let world = World::start(Config { delegation_result_inbox_push: true, ..Config::default() }).await;
     let busy = FakeAgent::hanging_up().await;
     let (a, b) = (world.agent("a").await, world.pushed("b", &busy.url).await);
     let body = json!({ "target_id": b.id, "task": "do it" });
@@ -165,4 +212,6 @@ async fn the_answer_of_an_agent_that_was_busy_completes_the_delegation_later() {
         (&result["response_preview"], &result["summary"]),
         (&json!("pong <&>"), &json!("delegation completed"))
     );
+    let told = &world.log(&a).await[0];
+    assert_eq!((&told["method"], &told["summary"]), (&json!("delegate_result"), &json!("pong <&>")));
 }

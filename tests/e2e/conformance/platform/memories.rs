@@ -65,3 +65,25 @@ async fn a_memory_that_makes_no_sense_or_is_not_ones_own_is_refused() {
     commit(&world, &a, json!({ "content": "use sk-abcdefghijklmnop", "scope": "LOCAL" })).await;
     assert_eq!(found(&world, &a, "").await, ["use [REDACTED]"]);
 }
+
+#[tokio::test]
+async fn a_workspace_remembers_what_it_was_made_with_and_what_makes_no_sense_is_left_out() {
+    let world = World::open().await;
+    let memories = json!([
+        { "content": "tea before noon", "scope": "LOCAL" },
+        { "content": "for a planet", "scope": "PLANET" },
+        { "scope": "TEAM" },
+    ]);
+    let made = world.create(json!({ "name": "a", "external": true, "initial_memories": memories })).await;
+    let path = format!("/workspaces/{}/memories", made["id"].as_str().unwrap());
+    let rows = world.get(&path).expect(200).await;
+    let shown: Vec<_> =
+        rows.as_array().unwrap().iter().map(|row| (&row["content"], &row["namespace"])).collect();
+    assert_eq!(shown, [(&json!("tea before noon"), &json!("general"))]);
+    // Not everybody's, from one that stands below another.
+    let below = json!({ "name": "b", "external": true, "parent_id": made["id"],
+        "initial_memories": [{ "content": "x", "scope": "GLOBAL" }] });
+    let below = world.create(below).await;
+    let path = format!("/workspaces/{}/memories", below["id"].as_str().unwrap());
+    assert_eq!(world.get(&path).expect(200).await, json!([]));
+}

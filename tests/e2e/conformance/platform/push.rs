@@ -173,6 +173,41 @@ async fn a_message_for_a_busy_agent_waits_once_and_is_taken_out_by_a_heartbeat()
 }
 
 #[tokio::test]
+async fn a_message_waits_for_a_busy_agent_no_longer_than_its_sender_wants() {
+    let world = World::open().await;
+    let busy = FakeAgent::hanging_up().await;
+    let (a, b) = (world.agent("a").await, world.pushed("b", &busy.url).await);
+    let mut hurried = message("soon or never");
+    hurried["params"]["message"]["metadata"] = json!({ "expires_in_seconds": 60 });
+    let send = || world.post(&format!("/workspaces/{}/a2a", b.id), &hurried).by(&a);
+    let queued = send().expect(202).await;
+    let patient = world.send(&b, "whenever").by(&a).expect(202).await;
+    let path =
+        |queued: &Value| format!("/workspaces/{}/a2a/queue/{}", b.id, queued["queue_id"].as_str().unwrap());
+    let entry = world.get(&path(&queued)).by(&a).expect(200).await;
+    assert_eq!(
+        (&entry["status"], &entry["expires_at"]),
+        (&json!("queued"), &json!("2026-04-27T11:37:15.123456Z"))
+    );
+    world.hand.advance(Duration::from_secs(60));
+    assert_eq!(world.get(&path(&queued)).by(&a).expect(200).await["status"], "expired");
+    // Sent again it is another message that waits.
+    let again = send().expect(202).await;
+    assert_ne!(again["queue_id"], queued["queue_id"]);
+    assert_eq!(again["queue_depth"], 2);
+    world.hand.advance(Duration::from_secs(60));
+
+    let mut free = FakeAgent::pong().await;
+    world.register(&b, json!({ "delivery_mode": "push", "url": free.url })).expect(200).await;
+    world.beat(&b, json!({})).await;
+    assert_eq!(free.next().await.body, message("whenever"), "the one before it is not sent any more");
+    world.until(&path(&patient), &a.token, |entry| entry["status"] == "completed").await;
+    world.register(&b, json!({ "delivery_mode": "poll" })).expect(200).await;
+    assert!(world.log(&b).await.iter().all(|row| row["status"] == "error"), "nothing is handed over either");
+    assert_eq!(world.get(&path(&again)).by(&a).expect(200).await["status"], "expired");
+}
+
+#[tokio::test]
 async fn only_sender_target_and_operator_learn_where_a_queued_message_stands() {
     let world = World::start(Config { admin_token: Some(ADMIN.parse().unwrap()), ..Config::default() }).await;
     let busy = FakeAgent::hanging_up().await;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::agent::FakeAgent;
 use super::world::{Agent, Call, World};
@@ -48,7 +50,7 @@ async fn p105_a_file_waits_for_an_agent_that_polls_until_it_says_that_it_has_it(
         .await;
     assert_eq!(rows.as_array().unwrap().len(), 2, "a row for each file");
     let row = &rows[1];
-    assert_eq!((&row["method"], &row["source_id"]), (&json!("chat_upload_receive"), &Value::Null));
+    assert_eq!(row["method"], "chat_upload_receive");
     let body = &row["request_body"];
     assert_eq!((&body["file_id"], &body["uri"], &body["size"]), (&json!(file_id), &json!(uri), &json!(5)));
 
@@ -99,6 +101,60 @@ async fn a_form_that_makes_no_sense_or_is_too_large_is_refused_and_nothing_is_ke
     let container = Agent { id: container, token: super::world::ADMIN.to_owned() };
     let one = form(&[("a", "text/plain", "x")]);
     assert_eq!(upload(&world, &container, one).refused(503).await, "workspace container not running");
+}
+
+#[tokio::test]
+async fn a_file_that_an_agent_uploads_itself_has_it_as_the_sender_and_a_users_has_none() {
+    let world = World::strict().await;
+    let a = world.agent("a").await;
+    let one = || form(&[("a", "text/plain", "x")]);
+    upload(&world, &a, one()).expect(200).await;
+    let operator = Agent { token: super::world::ADMIN.to_owned(), ..a.clone() };
+    upload(&world, &operator, one()).expect(200).await;
+    let rows = world.log(&a).await;
+    assert_eq!((&rows[0]["source_id"], &rows[1]["source_id"]), (&Value::Null, &json!(a.id)));
+}
+
+/// A connection on which a form is announced; the platform asks for it where it has a place for one.
+async fn announce(world: &World, agent: &Agent, bytes: usize) -> TcpStream {
+    let (addr, id, token) = (world.platform.addr, &agent.id, &agent.token);
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let head = format!(
+        "POST /workspaces/{id}/chat/uploads HTTP/1.1\r\nhost: {addr}\r\nauthorization: Bearer {token}\r\n\
+         content-type: multipart/form-data; boundary=edge\r\ncontent-length: {bytes}\r\n\
+         expect: 100-continue\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+async fn is_asked_for(stream: &mut TcpStream) {
+    let mut word = [0; 25];
+    stream.read_exact(&mut word).await.unwrap();
+    assert_eq!(&word, b"HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+#[tokio::test]
+async fn no_more_than_four_forms_are_taken_at_once_and_a_place_that_is_given_up_is_free() {
+    // Fails when a form is read without a place.
+    let world = World::strict().await;
+    let a = world.agent("a").await;
+    let one = form(&[("a", "text/plain", "x")]);
+    let mut taken = Vec::new();
+    for _ in 0..4 {
+        let mut stream = announce(&world, &a, one.len()).await;
+        is_asked_for(&mut stream).await;
+        taken.push(stream);
+    }
+    let mut fifth = announce(&world, &a, one.len()).await;
+    let early = tokio::time::timeout(Duration::from_millis(300), fifth.readable()).await;
+    assert!(early.is_err(), "a fifth form is taken");
+    taken.pop();
+    is_asked_for(&mut fifth).await;
+    fifth.write_all(one.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    fifth.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[tokio::test]
