@@ -207,7 +207,7 @@ impl Canvas {
         );
         let url = format!("{}/workspaces/{}/chat/uploads", self.url, to.id);
         let form = self.http.post(url).header("content-type", "multipart/form-data; boundary=x").body(body);
-        let answer = form.bearer_auth(&to.token).send().await.expect("an answer");
+        let answer = form.send().await.expect("an answer");
         let said: Value = answer.json().await.expect("JSON");
         said["files"][0]["uri"].as_str().expect("an address").to_owned()
     }
