@@ -30,7 +30,7 @@ pub use self::client::Client;
 pub use self::endpoints::{ActivityAnswer, PendingFile, PluginDownload, Reach, Registration};
 pub use self::error::{PlatformError, PlatformFault};
 pub use self::network::Network;
-pub use self::pace::{Pace, Paces};
+pub use self::pace::{Crowd, Pace, Paces, Presence, WINDOW};
 pub use self::request::{Identity, InvalidHeader, OrgId, Origin};
 pub use self::retry::RetryPolicy;
 pub use self::transport::{

@@ -184,6 +184,12 @@ pub struct Intervals {
 impl Intervals {
     /// Between any two requests.
     const SHORTEST: Duration = Duration::from_millis(20);
+
+    /// Requests that a workspace makes in such a time if nothing happens.
+    pub(crate) fn requests_within(&self, time: Duration) -> f64 {
+        let times = |interval: Duration| time.as_secs_f64() / interval.max(Self::SHORTEST).as_secs_f64();
+        times(self.heartbeat) + times(self.state) + times(self.poll)
+    }
 }
 
 impl Default for Intervals {

@@ -108,7 +108,13 @@ impl Client {
         loop {
             match call.lane {
                 Lane::Polling => self.0.pace.turn().await,
-                Lane::Asked | Lane::Heartbeat => self.0.pace.count(),
+                Lane::Heartbeat => self.0.pace.count(),
+                Lane::Asked => {
+                    if let Err(wait) = self.0.pace.soon().await {
+                        let fault = PlatformFault::RateLimited { retry_after: Some(wait) };
+                        return Err(self.asked(&call, attempts, started.elapsed()).failed(fault));
+                    }
+                }
             }
             attempts += 1;
             let token = self.0.credentials.token();

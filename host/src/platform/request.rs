@@ -124,7 +124,7 @@ pub(super) struct Call {
 pub(super) enum Lane {
     /// Waits for nothing, and has its own connections.
     Heartbeat,
-    /// Somebody waits for it.
+    /// Somebody waits for it: it fails rather than take long.
     Asked,
     /// Can wait for its turn.
     Polling,

@@ -8,8 +8,11 @@ use crate::events::Event;
 use crate::platform::PlatformFault;
 use crate::random;
 
-/// After a heartbeat that failed the next one comes sooner: the platform forgives two in a row.
-const AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// After a heartbeat that failed the next one comes sooner, since the platform forgives two in a row: after so much of
+/// the interval, but...
+const AFTER_FAILURE: u32 = 6;
+/// ...no later than this.
+const LATEST: Duration = Duration::from_secs(5);
 
 /// Beats until it is dropped, the first time at once.
 pub(super) async fn run(context: Arc<Context>) {
@@ -34,7 +37,7 @@ pub(super) async fn run(context: Arc<Context>) {
                 {
                     context.say(Event::Trouble(format!("no heartbeat ({failures} in a row): {error}")));
                 }
-                interval.min(AFTER_FAILURE)
+                (interval / AFTER_FAILURE).min(LATEST)
             }
         };
         tokio::select! {

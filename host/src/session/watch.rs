@@ -12,7 +12,7 @@ use super::situation::Situation;
 use crate::events::{Ended, Event};
 use crate::host::StartError;
 use crate::life::{self, Ask, Effect, Ending, Life, Next, Notice, Phase, Settings};
-use crate::platform::{PlatformError, PlatformFault, Reach, Registration};
+use crate::platform::{PlatformError, PlatformFault, Reach, Registration, WINDOW};
 use crate::spec::OnEnd;
 
 /// How often a token file is looked at while the platform takes no token.
@@ -35,6 +35,7 @@ pub(super) async fn run(context: Arc<Context>, started: Started) {
         retry: Settings::default().retry.min(spec.intervals.state),
         retry_start: Settings::default().retry_start.min(spec.intervals.state),
     };
+    let _presence = context.client.pace().join(spec.intervals.requests_within(WINDOW));
     let has_token = context.client.credentials().token().is_some();
     let life = Life::start(settings, has_token);
     Watch { context: &context, life, started: Some(started), refusal: None, troubled: false, reminded: None }
@@ -187,6 +188,9 @@ impl Watch<'_> {
         if due && let Some(notice) = self.context.situation().notice() {
             self.reminded = Some(Instant::now());
             self.context.say(Event::Trouble(notice));
+        }
+        if let Some(crowd) = self.context.client.pace().crowd() {
+            self.context.say(Event::Trouble(crowd.to_string()));
         }
     }
 
