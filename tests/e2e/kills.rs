@@ -25,30 +25,6 @@ fn rounds() -> Option<usize> {
     std::env::var("MOLECULE_ROUNDS").ok().map(|rounds| rounds.parse().expect("MOLECULE_ROUNDS is a number"))
 }
 
-/// Random numbers that can be had again.
-struct Dice(u64);
-
-impl Dice {
-    /// Of a seed that is printed.
-    fn new() -> Self {
-        let seed = match std::env::var("MOLECULE_SEED") {
-            Ok(seed) => seed.parse().expect("MOLECULE_SEED is a number"),
-            Err(_) => uuid::Uuid::new_v4().as_u64_pair().0 >> 32,
-        };
-        println!("MOLECULE_SEED={seed}");
-        Self(seed)
-    }
-
-    /// From 0 up to, but not including, `end`. SplitMix64.
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % end
-    }
-}
-
 /// An echo in a workspace, whose host dies and is started again.
 struct Mortal<'a> {
     world: &'a World,

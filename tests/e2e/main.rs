@@ -28,5 +28,6 @@ mod policy;
 #[cfg(feature = "terminal")]
 mod prompt;
 mod runtime;
+mod soak;
 mod token_secrecy;
 mod up;

@@ -8,6 +8,7 @@
     reason = "a fixture: what it does not expect is the fault of the test, which then fails"
 )]
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -51,14 +52,22 @@ impl Workspace {
 impl Canvas {
     /// The platform at this URL.
     pub fn of(url: impl Into<String>) -> Self {
+        Self::seen_at(None, url)
+    }
+
+    /// The same, where the platform sees its users at this address: it counts requests by address.
+    pub fn seen_at(address: impl Into<Option<IpAddr>>, url: impl Into<String>) -> Self {
         // Nothing here speaks TLS; a provider of its own keeps the client from asking for one for the whole process.
         let tls = ClientConfig::builder_with_provider(ring::default_provider().into())
             .with_safe_default_protocol_versions()
             .expect("protocol versions")
             .with_root_certificates(RootCertStore::empty())
             .with_no_client_auth();
-        let http =
-            reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().expect("a client");
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .no_proxy()
+            .local_address(address.into());
+        let http = http.build().expect("a client");
         Self { url: url.into(), http }
     }
 

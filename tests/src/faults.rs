@@ -8,6 +8,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::dice::mix;
 use crate::scripted::{Received, read};
 
 /// What happens to a request.
@@ -77,11 +79,30 @@ pub struct Faults {
     task: JoinHandle<()>,
 }
 
+/// The seed, and the rules, with how many requests fitted each.
+type Rules = (u64, Vec<(Rule, u64)>);
+
+/// A request that came.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// When.
+    pub at: Instant,
+    /// Its method.
+    pub method: String,
+    /// Its path, without the query.
+    pub path: String,
+    /// The workspace that sent it, where it says so.
+    pub by: Option<String>,
+    /// What happened to it.
+    pub fault: Option<Fault>,
+}
+
 struct Shared {
     server: SocketAddr,
-    seed: u64,
-    rules: Mutex<Vec<(Rule, u64)>>,
-    seen: Mutex<Vec<(Instant, String, String)>>,
+    rules: Mutex<Rules>,
+    seen: Mutex<Vec<Seen>>,
+    /// How often the server itself said that it is asked too much.
+    refused: AtomicUsize,
     cut: watch::Sender<()>,
 }
 
@@ -90,9 +111,10 @@ impl Faults {
     pub async fn before(server: SocketAddr, seed: u64, rules: Vec<Rule>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let rules = Mutex::new(rules.into_iter().map(|rule| (rule, 0)).collect());
+        let rules = Mutex::new((seed, rules.into_iter().map(|rule| (rule, 0)).collect()));
         let cut = watch::Sender::new(());
-        let shared = Arc::new(Shared { server, seed, rules, seen: Mutex::default(), cut });
+        let shared =
+            Arc::new(Shared { server, rules, seen: Mutex::default(), refused: AtomicUsize::new(0), cut });
         let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self { address, shared, task }
     }
@@ -104,7 +126,13 @@ impl Faults {
 
     /// From now on these rules.
     pub fn rules(&self, rules: Vec<Rule>) {
-        *self.shared.rules.lock().expect("no panic") = rules.into_iter().map(|rule| (rule, 0)).collect();
+        self.shared.rules.lock().expect("no panic").1 = rules.into_iter().map(|rule| (rule, 0)).collect();
+    }
+
+    /// The same with a seed of their own.
+    pub fn rules_of(&self, seed: u64, rules: Vec<Rule>) {
+        self.rules(rules);
+        self.shared.rules.lock().expect("no panic").0 = seed;
     }
 
     /// Ends every connection there is; new ones are taken.
@@ -126,7 +154,17 @@ impl Faults {
 
     fn times(&self, method: &str, path: &str) -> Vec<Instant> {
         let seen = self.shared.seen.lock().expect("no panic");
-        seen.iter().filter(|(_, m, p)| fits(method, path, m, p)).map(|(at, ..)| *at).collect()
+        seen.iter().filter(|it| fits(method, path, &it.method, &it.path)).map(|it| it.at).collect()
+    }
+
+    /// All that came, in order.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.shared.seen.lock().expect("no panic").clone()
+    }
+
+    /// How often the server itself answered 429.
+    pub fn refused(&self) -> usize {
+        self.shared.refused.load(Ordering::Relaxed)
     }
 }
 
@@ -139,17 +177,34 @@ impl Drop for Faults {
 impl Shared {
     fn fault_for(&self, request: &Received) -> Option<Fault> {
         let path = request.target.split('?').next().unwrap_or_default();
-        self.seen.lock().expect("no panic").push((Instant::now(), request.method.clone(), path.to_owned()));
+        let fault = self.strikes(&request.method, path);
+        let named = request.header("x-workspace-id").map(str::to_owned);
+        let in_body = || {
+            let body: serde_json::Value = serde_json::from_slice(&request.body).ok()?;
+            Some(body["workspace_id"].as_str()?.to_owned())
+        };
+        self.seen.lock().expect("no panic").push(Seen {
+            at: Instant::now(),
+            method: request.method.clone(),
+            path: path.to_owned(),
+            by: named.or_else(in_body),
+            fault: fault.clone(),
+        });
+        fault
+    }
+
+    fn strikes(&self, method: &str, path: &str) -> Option<Fault> {
         let mut rules = self.rules.lock().expect("no panic");
+        let (seed, rules) = &mut *rules;
         for (at, (rule, count)) in rules.iter_mut().enumerate() {
-            if !fits(rule.method, rule.path, &request.method, path) {
+            if !fits(rule.method, rule.path, method, path) {
                 continue;
             }
             *count += 1;
             let strikes = match rule.when {
                 When::Always => true,
                 When::Nth(nth) => *count == nth,
-                When::PerMille(share) => mix(self.seed ^ mix(at as u64) ^ *count) % 1000 < share,
+                When::PerMille(share) => mix(*seed ^ mix(at as u64) ^ *count) % 1000 < share,
             };
             if strikes {
                 return Some(rule.fault.clone());
@@ -157,14 +212,6 @@ impl Shared {
         }
         None
     }
-}
-
-/// SplitMix64's last step.
-fn mix(seed: u64) -> u64 {
-    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 fn fits(method: &str, pattern: &str, its_method: &str, path: &str) -> bool {
@@ -202,10 +249,10 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 async fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     let Some(request) = read(&mut client, &mut Vec::new(), 0).await? else { return Ok(()) };
     match shared.fault_for(&request) {
-        None => pass(&mut client, &request, shared.server).await,
+        None => pass(&mut client, &request, shared).await,
         Some(Fault::Delay(time)) => {
             tokio::time::sleep(time).await;
-            pass(&mut client, &request, shared.server).await
+            pass(&mut client, &request, shared).await
         }
         Some(Fault::DropBefore) => Ok(()),
         Some(Fault::DropAfter) => whole(&request, shared.server).await.map(drop),
@@ -226,8 +273,15 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
 }
 
 /// Byte by byte as it comes, in both directions: so event streams and sockets pass.
-async fn pass(client: &mut TcpStream, request: &Received, server: SocketAddr) -> io::Result<()> {
-    let mut server = send(request, server).await?;
+async fn pass(client: &mut TcpStream, request: &Received, shared: &Shared) -> io::Result<()> {
+    const REFUSED: &[u8] = b"HTTP/1.1 429";
+    let mut server = send(request, shared.server).await?;
+    let mut head = Vec::new();
+    (&mut server).take(REFUSED.len() as u64).read_to_end(&mut head).await?;
+    if head == REFUSED {
+        shared.refused.fetch_add(1, Ordering::Relaxed);
+    }
+    client.write_all(&head).await?;
     tokio::io::copy_bidirectional(client, &mut server).await.map(drop)
 }
 

@@ -2,6 +2,7 @@
 
 pub mod canvas;
 pub mod certificates;
+pub mod dice;
 pub mod embedded;
 pub mod faults;
 pub mod guests;

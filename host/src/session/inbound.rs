@@ -98,6 +98,10 @@ enum Trouble {
          --max-mailbox and --max-mailbox-bytes let more in"
     )]
     Full { waiting: u64, bytes: u64 },
+    #[error(
+        "410 to a request without a cursor; something between this host and the platform is wrong, if that goes on"
+    )]
+    NoCursor,
 }
 
 /// A page, oldest row first.
@@ -257,7 +261,10 @@ impl InboundLoop<'_> {
                 before_ts: before,
                 ..received()
             };
-            let Some(Fetched { mut rows, full, .. }) = self.fetch(query).await? else { break };
+            // No cursor is in this query: whoever says that it is lost is not the platform, or has bad days.
+            let Some(Fetched { mut rows, full, .. }) = self.fetch(query).await? else {
+                return Err(Trouble::NoCursor);
+            };
             rows.retain(|row| known.insert(row.id.clone()));
             // Rows of the same instant may stand on both sides of a page's edge: it is read once more.
             before = rows.first().and_then(|row| row.created_at).and_then(just_after);

@@ -41,6 +41,8 @@ const AT_ONCE: usize = 16;
 const BATCH: usize = 4096;
 /// A letter is tried so often; with waits of up to a minute that is a week, which is as long as the platform keeps rows.
 const MAX_ATTEMPTS: u32 = 10_000;
+/// So often it is not believed that an answer that makes no sense is the peer's.
+const ODD_ANSWERS: u32 = 5;
 
 /// Takes the lanes of what an earlier life left in doubt.
 pub(super) async fn take_over(context: &Context) {
@@ -322,7 +324,7 @@ impl Carrier {
             return Some(Attempt::Ended(Settlement::Landed));
         }
         let request = match (receiver, NOTIFY_TIME.checked_sub(began.elapsed())) {
-            (Receiver::Peer(peer), _) => to_peer(&context, letter, id, &peer).await,
+            (Receiver::Peer(peer), _) => to_peer(&context, letter, &self.item, &peer).await,
             (Receiver::User, Some(left)) => to_user(&context, letter, left).await,
             // To keep that it is begun took too long: by then it must have landed.
             (Receiver::User, None) => Request::NotSent,
@@ -368,8 +370,8 @@ async fn to_user(context: &Context, letter: Letter, time: Duration) -> Request {
     }
 }
 
-async fn to_peer(context: &Context, letter: Letter, id: &str, peer: &PeerId) -> Request {
-    match context.client.send_to_peer(peer, &letter.into_message(id)).await {
+async fn to_peer(context: &Context, letter: Letter, item: &Unsettled, peer: &PeerId) -> Request {
+    match context.client.send_to_peer(peer, &letter.into_message(&item.send.id)).await {
         Ok(ProxyAnswer::Failed(failure)) => match (failure.retry(), failure.delivery()) {
             (_, Delivery::Yes) => Request::Landed,
             (_, Delivery::Unknown) => Request::Unknown,
@@ -381,6 +383,8 @@ async fn to_peer(context: &Context, letter: Letter, id: &str, peer: &PeerId) -> 
             }
             (_, Delivery::No) => Request::NotSent,
         },
+        // The page of something before the platform; or a peer that always talks like that, and then has it.
+        Ok(ProxyAnswer::Malformed { .. }) if item.attempts < ODD_ANSWERS => Request::Unknown,
         // It has the message, whatever it says to it: an answer is not answered.
         Ok(_) => Request::Landed,
         Err(error) => failed(&error),

@@ -424,9 +424,10 @@ async fn call_peer(
         Ok(ProxyAnswer::RemoteError { code, message }) => {
             Err(Error::Remote(RemoteError { code: code.and_then(|code| i32::try_from(code).ok()), message }))
         }
+        // The peer's, or that of something before the platform.
         Ok(ProxyAnswer::Malformed { raw }) => Err(Error::Unavailable(Failure {
-            message: format!("the peer's answer makes no sense: {raw}"),
-            sent: Sent::Yes,
+            message: format!("the answer makes no sense: {raw}"),
+            sent: Sent::Maybe,
         })),
         Ok(ProxyAnswer::Failed(failure)) => Err(errors::of_proxy(&failure)),
         Err(error) => Err(errors::of_platform(&error)),

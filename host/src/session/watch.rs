@@ -18,6 +18,10 @@ use crate::spec::OnEnd;
 /// How often a token file is looked at while the platform takes no token.
 const TOUCH: Duration = Duration::from_secs(1);
 
+/// An answer that is not the platform's may be one of an edge that has a bad moment. So many in a row at the start, and it
+/// is a wrong setting.
+const ODD_ANSWERS: u32 = 5;
+
 /// How often it is said what cannot work on this platform.
 const REMIND: Duration = Duration::from_secs(3600);
 
@@ -38,9 +42,16 @@ pub(super) async fn run(context: Arc<Context>, started: Started) {
     let _presence = context.client.pace().join(spec.intervals.requests_within(WINDOW));
     let has_token = context.client.credentials().token().is_some();
     let life = Life::start(settings, has_token);
-    Watch { context: &context, life, started: Some(started), refusal: None, troubled: false, reminded: None }
-        .run()
-        .await;
+    let watch = Watch {
+        context: &context,
+        life,
+        started: Some(started),
+        refusal: None,
+        odd_answers: 0,
+        troubled: false,
+        reminded: None,
+    };
+    watch.run().await;
 }
 
 struct Watch<'a> {
@@ -50,6 +61,8 @@ struct Watch<'a> {
     started: Option<Started>,
     /// Why the platform refused the token last.
     refusal: Option<String>,
+    /// Answers in a row, at the start, that were not the platform's.
+    odd_answers: u32,
     /// The latest request failed, and that was said.
     troubled: bool,
     /// When it was said last what cannot work on this platform.
@@ -109,9 +122,10 @@ impl Watch<'_> {
                 let misrouted = matches!(answer, Ok(StateAnswer::Misrouted));
                 if misrouted && self.started.is_some() {
                     self.hopeless(client.instructions().await.err())?;
+                } else {
+                    self.hopeless(answer.as_ref().err())?;
                 }
-                let error = self.hopeless(answer.as_ref().err())?;
-                self.trouble(error);
+                self.trouble(answer.as_ref().err());
                 if !matches!(answer, Ok(StateAnswer::Unauthorized)) {
                     // Whoever was refused before this was so with another token.
                     let _ = context.look.notified().now_or_never();
@@ -196,28 +210,31 @@ impl Watch<'_> {
 
     /// Passes an error on, unless it is one at the start that trying again does not help against.
     fn hopeless<E: std::borrow::Borrow<PlatformError>>(
-        &self,
+        &mut self,
         error: Option<E>,
     ) -> Result<Option<E>, StartError> {
         use PlatformFault as Fault;
-        let Some(error) = error else { return Ok(None) };
-        let hopeless = matches!(
-            error.borrow().fault,
+        let Some(error) = error else {
+            self.odd_answers = 0;
+            return Ok(None);
+        };
+        let hopeless = match error.borrow().fault {
             Fault::Tls(_)
-                | Fault::HttpToHttps
-                | Fault::EmptyNotFound
-                | Fault::NotJson { .. }
-                | Fault::Redirected { .. }
-                | Fault::OriginRefused
-                | Fault::Malformed(_)
-                | Fault::Rejected { .. }
-                | Fault::Forbidden { .. }
-                | Fault::Broken(_)
-        );
-        if self.started.is_some() && hopeless {
-            return Err(StartError::Misconfigured(error.borrow().to_string()));
+            | Fault::HttpToHttps
+            | Fault::Redirected { .. }
+            | Fault::OriginRefused
+            | Fault::Rejected { .. }
+            | Fault::Forbidden { .. } => true,
+            Fault::EmptyNotFound | Fault::NotJson { .. } | Fault::Malformed(_) | Fault::Broken(_) => {
+                self.odd_answers += 1;
+                self.odd_answers >= ODD_ANSWERS
+            }
+            _ => false,
+        };
+        match self.started.is_some() && hopeless {
+            true => Err(StartError::Misconfigured(error.borrow().to_string())),
+            false => Ok(Some(error)),
         }
-        Ok(Some(error))
     }
 
     /// Says that a request failed, once until one succeeds.

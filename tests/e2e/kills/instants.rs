@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use molecule_tests::dice::Dice;
 use molecule_tests::world::World;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Dice, Mortal, rounds};
+use super::{Mortal, rounds};
 
 /// A host of a test lives no longer than this from its start, or from when it works.
 const LIFE: u64 = 600;

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use molecule_tests::dice::Dice;
 use molecule_tests::process::CommandLine;
 use molecule_tests::world::World;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::{Dice, Mortal, rounds};
+use super::{Mortal, rounds};
 
 /// What changes something that outlives the process: a file, or the world. (A `write` may be one of a few bytes by
 /// which one thread wakes another; a death there does no harm.)

@@ -63,6 +63,35 @@ async fn c26_an_answer_in_doubt_is_found_out_about_before_it_is_sent_again() {
     }
 }
 
+/// A success that makes no sense may be a page of something before the platform, which has swallowed the answer. A peer that
+/// always talks like that gets no more than five copies, under one id.
+#[tokio::test]
+async fn an_answer_to_a_peer_of_which_a_page_says_that_it_arrived_is_sent_again() {
+    let page =
+        || Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 3\r\n\r\n<p>".to_vec());
+    let world = World::new().await;
+    let bob = world.create("bob").await;
+    for (pages, copies, arrived) in [(1, 2, 1), (usize::MAX, 5, 0)] {
+        let alice = world.create("alice").await;
+        let (platform, asked) = (world.address(), Arc::new(AtomicUsize::new(0)));
+        let count = asked.clone();
+        let front = Scripted::answering(move |request| match request.target.ends_with("/a2a") {
+            true if count.fetch_add(1, Ordering::SeqCst) < pages => page(),
+            _ => Reply::PassOn(platform),
+        })
+        .await;
+        let host = host(&world.path(&copies.to_string())).await;
+        let agent = Embedded::start(&host, guests::ECHO, spec(&front.url(), &alice)).await;
+        let before = world.peer_messages(&bob).await.len();
+        let question = json!({ "role": "user", "messageId": copies.to_string(), "parts": [{ "kind": "text", "text": "hi" }] });
+        world.send(Some(&bob), &alice, &question).await;
+        agent.event("the end", |event| matches!(event, Event::Delivered { .. }).then_some(())).await;
+        agent.stop().await;
+        assert_eq!(asked.load(Ordering::SeqCst), copies);
+        assert_eq!(world.peer_messages(&bob).await.len() - before, arrived);
+    }
+}
+
 /// What a bad network can do: the connection has broken, and the request still arrives. Not to have seen its echo yet
 /// is no reason to send it again.
 #[tokio::test]
