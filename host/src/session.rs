@@ -13,6 +13,7 @@ mod context;
 mod decisions;
 mod delegations;
 mod denials;
+mod direct;
 mod directory;
 mod dispatch;
 pub(crate) mod errors;
@@ -123,6 +124,7 @@ pub(crate) async fn start(
             vitals: Vitals::new(),
             tally: Tally::new(),
             directory: Directory::new(client.clone()),
+            places: direct::Places::default(),
             waiting: Waiting::default(),
             lanes: Lanes::new(outbox.clone()),
             mode: watched::Sender::new(Mode::Paused),

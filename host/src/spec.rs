@@ -8,6 +8,7 @@ use molecule_protocol::{PlatformUrl, WorkspaceId};
 use molecule_runtime::{Limits, Restarts};
 
 use crate::appeals::Appeals;
+use crate::direct_peer::DirectPeer;
 use crate::events::Events;
 use crate::platform::{OrgId, Origin};
 use crate::plugins::PluginSettings;
@@ -55,6 +56,8 @@ pub struct AgentSpec {
     pub plugins: PluginSettings,
     /// Where the agent can be reached from outside, for a platform that knows no poll mode.
     pub public_url: Option<PublicUrl>,
+    /// Peers that are called at their own address. Calls of all others go through the platform.
+    pub direct_peers: Vec<DirectPeer>,
     /// How far back the first look for messages goes: 10 minutes where nothing is said, or not at all on a platform that
     /// has no cursors. Zero is "what comes from now on".
     pub look_back: Option<Duration>,
@@ -110,6 +113,7 @@ impl AgentSpec {
             secrets: Vec::new(),
             plugins: PluginSettings::default(),
             public_url: None,
+            direct_peers: Vec::new(),
             look_back: None,
             event_stream: true,
             delegation_keys: DelegationKeys::default(),

@@ -6,6 +6,7 @@ mod client;
 mod clocks;
 mod complete;
 mod contract;
+mod direct;
 mod lifecycle;
 mod messages;
 mod platform;

@@ -275,8 +275,18 @@ fn answer_text(body: &[u8]) -> String {
         .unwrap_or(whole)
 }
 
-/// What was under way when the platform ended has failed: nobody waits for it any more.
+/// What was under way when the platform ended has failed: nobody waits for it any more. Unless it stands in the log of a
+/// target that polls already: then it is on its way, and a second one under its key would be done twice.
 pub(crate) fn recover(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute(
+        "UPDATE activity SET status = 'queued'
+         WHERE activity_type = ?1 AND method = ?2 AND by_platform AND status IN ('pending', 'dispatched')
+           AND EXISTS (SELECT 1 FROM activity AS arrived
+                       WHERE arrived.workspace_id = activity.target_id AND arrived.activity_type = ?3
+                         AND arrived.source_id = activity.workspace_id AND arrived.response_body IS NULL
+                         AND arrived.request_body ->> '$.params.message.messageId' = activity.delegation_id)",
+        [DELEGATION, DELEGATE, A2A_RECEIVE],
+    )?;
     connection.execute(
         "UPDATE activity SET status = 'failed', error_detail = 'the platform was restarted'
          WHERE activity_type = ? AND method = ? AND by_platform AND status IN ('pending', 'dispatched')",

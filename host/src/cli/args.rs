@@ -14,7 +14,7 @@ use molecule_host::egress::ProxyUrl;
 use molecule_host::gate::{ByteSize, MemoryScope, NetRule, PeerGrant, PluginGrant, SecretGrant, SecretName};
 use molecule_host::platform::{OrgId, Origin};
 use molecule_host::secrets::SecretSource;
-use molecule_host::{DelegationKeys, OnEnd, PublicUrl};
+use molecule_host::{DelegationKeys, DirectPeer, OnEnd, PublicUrl};
 use molecule_protocol::{PlatformUrl, WorkspaceId};
 
 pub(super) use self::operator::{BackupArgs, InboxAction, InboxArgs, LogsArgs, PsArgs, UpArgs};
@@ -293,6 +293,11 @@ pub(super) struct BehaviourArgs {
     /// Where the agent can be reached from outside, for a platform that knows no poll mode [default: nowhere]
     #[arg(long, value_name = "URL")]
     pub(super) public_url: Option<PublicUrl>,
+    /// A peer (workspace id, name, or * for all) that is called at its own address, without the platform and without our
+    /// token; through the platform if it cannot be reached there. At public addresses alone, unless `private` stands behind
+    /// it, as in 'bob private'. May be repeated
+    #[arg(long, value_name = "PEER")]
+    pub(super) direct_peer: Vec<DirectPeer>,
     /// Seconds that the first look for messages goes back; 0 for what comes from now on [default: 600]
     #[arg(long, value_name = "SECONDS", value_parser = values::look_back)]
     pub(super) look_back: Option<Duration>,

@@ -280,6 +280,7 @@ pub(super) fn behave(spec: &mut AgentSpec, args: BehaviourArgs) {
         secrets,
     };
     spec.public_url = args.public_url;
+    spec.direct_peers = args.direct_peer;
     spec.look_back = args.look_back;
     spec.event_stream = !args.no_event_stream;
     spec.delegation_keys = args.delegation_keys.unwrap_or_default();

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::appeals::Hearings;
 use super::decisions;
 use super::denials::Denials;
+use super::direct::Places;
 use super::directory::Directory;
 use super::files::Files;
 use super::lanes::Lanes;
@@ -78,6 +79,7 @@ pub(super) struct Context {
     pub(super) vitals: Vitals,
     pub(super) tally: Tally,
     pub(super) directory: Directory,
+    pub(super) places: Places,
     pub(super) waiting: Waiting,
     pub(super) lanes: Lanes,
     pub(super) mode: watch::Sender<Mode>,

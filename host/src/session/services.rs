@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use molecule_gate::{Denial, Permit, SecretName};
+use molecule_gate::{Denial, Permit, Reach, SecretName};
 use molecule_protocol::proxy::ProxyAnswer;
 use molecule_protocol::{Delivery, Json, Message, Part, PeerId, Role};
 use molecule_runtime::wit::approvals::Approval;
@@ -38,7 +38,7 @@ use super::inbox;
 use super::lanes::Lane;
 use super::letter::{Letter, Receiver};
 use super::outbox::{NOTIFY_TIME, notify_until};
-use super::{delegations, files, history, kept, plugins, presence};
+use super::{delegations, direct, files, history, kept, plugins, presence};
 use crate::events::Event;
 use crate::platform::PlatformError;
 use crate::secrets::Redactor;
@@ -114,8 +114,9 @@ impl Services for WorkspaceServices {
         let CallPeer { peer, content, context_id, timeout } = permit.into_act();
         let content = redacted(content, self.context.redactor());
         let context_id = context_id.map(|id| self.context.redactor().redact_owned(id));
+        let direct = direct::reach(&self.context, &peer);
         let peer: PeerId = peer.id.parse().map_err(|_| Error::Invalid(format!("{} is no peer", peer.id)))?;
-        self.here(call_peer(self.context.clone(), peer, content, context_id, timeout)).await
+        self.here(call_peer(self.context.clone(), peer, direct, content, context_id, timeout)).await
     }
 
     fn set_task(&self, permit: Permit<SetTask>) {
@@ -170,6 +171,7 @@ impl Services for WorkspaceServices {
     fn invalidate(&self, _peer: Option<&str>) {
         // Peers come and go together: they are one list.
         self.context.directory.forget();
+        self.context.places.forget();
     }
 
     async fn delegate(&self, permit: Permit<Delegate>, call: &Call) -> Result<Delegated, Error> {
@@ -389,6 +391,7 @@ fn judge(sent: Result<Result<(), PlatformError>, Elapsed>) -> (Option<Settlement
 async fn call_peer(
     context: Arc<Context>,
     peer: PeerId,
+    direct: Option<Reach>,
     content: Content,
     context_id: Option<String>,
     timeout: Duration,
@@ -403,6 +406,11 @@ async fn call_peer(
         metadata: content.metadata.and_then(|json| Json::from_text(json).ok()),
         ..Message::default()
     };
+    if let Some(reach) = direct
+        && let Some(reply) = direct::call(&context, &peer, reach, &message, deadline).await
+    {
+        return reply;
+    }
     // Before it is sent: the answer may be faster than the response.
     let mut expected = context.waiting.expect(id.clone(), peer.clone());
     let _eager = context.poll_eagerly();
@@ -435,7 +443,7 @@ async fn call_peer(
 }
 
 /// The parts of a direct answer, or its text where it has none.
-fn answer_of(text: String, result: &Json) -> Content {
+pub(super) fn answer_of(text: String, result: &Json) -> Content {
     let parts = result.at(&["parts"]).map(|parts| Part::read_list(&parts)).unwrap_or_default();
     let parts = if parts.is_empty() { vec![Part::text(text)] } else { parts };
     Content { parts: inbox::parts(&parts), metadata: result.at(&["metadata"]).map(|it| it.get().to_owned()) }

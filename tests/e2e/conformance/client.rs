@@ -14,6 +14,7 @@ use molecule_protocol::WorkspaceId;
 use molecule_tests::scripted::Scripted;
 
 mod faults;
+mod matrix;
 mod messages;
 mod presence;
 mod rate_limit;

@@ -227,6 +227,7 @@ impl BehaviourArgs {
             state_interval: self.state_interval.or(other.state_interval),
             poll_interval: self.poll_interval.or(other.poll_interval),
             public_url: self.public_url.or(other.public_url),
+            direct_peer: if self.direct_peer.is_empty() { other.direct_peer } else { self.direct_peer },
             look_back: self.look_back.or(other.look_back),
             no_event_stream: self.no_event_stream || other.no_event_stream,
             delegation_keys: self.delegation_keys.or(other.delegation_keys),

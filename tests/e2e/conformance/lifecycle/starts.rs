@@ -1,5 +1,6 @@
 //! How a host starts.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use molecule_host::lock::LockError;
@@ -8,7 +9,7 @@ use molecule_tests::canvas::PATIENCE;
 use molecule_tests::embedded::{Embedded, host, load, spec};
 use molecule_tests::guests;
 use molecule_tests::process::CommandLine;
-use molecule_tests::scripted::{Reply, Reserved};
+use molecule_tests::scripted::{Reply, Reserved, Scripted};
 use molecule_tests::world::World;
 
 use super::{listener, registrations};
@@ -178,6 +179,34 @@ async fn a_platform_that_is_not_there_yet_is_waited_for() {
     assert_eq!(world.answered(&alice, 1).await, ["at last"]);
     host.terminate();
     assert_eq!(host.ended().await.code, Some(0));
+}
+
+/// What an edge answers while it has a bad moment would be a wrong setting if it went on.
+#[tokio::test]
+async fn odd_answers_at_the_start_are_waited_out_but_not_for_ever() {
+    let world = World::new().await;
+    let page = || vec![Reply::html(200), Reply::empty(404), Reply::Hangup, Reply::json(200, "{")];
+    for (odd, starts) in [(2, true), (usize::MAX, false)] {
+        for (number, reply) in page().into_iter().enumerate() {
+            let alice = world.create("alice").await;
+            let (platform, asked) = (world.address(), AtomicUsize::new(0));
+            let front = Scripted::answering(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+                before if before < odd => reply.clone(),
+                _ => Reply::PassOn(platform),
+            })
+            .await;
+            let host = host(&world.path(&format!("{starts}-{number}"))).await;
+            let agent = load(&host, guests::ECHO).await;
+            match host.start(&agent, spec(&front.url(), &alice)).await {
+                Ok(running) => {
+                    assert!(starts, "{number}");
+                    running.stop(Duration::ZERO).await;
+                }
+                Err(StartError::Misconfigured(_)) => assert!(!starts, "{number}"),
+                Err(other) => panic!("{number}: {other}"),
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -191,6 +191,36 @@ async fn a_delegation_that_a_restart_cut_off_has_failed_and_may_be_tried_again()
     assert_ne!(again["delegation_id"], first["delegation_id"]);
 }
 
+#[tokio::test]
+async fn a_delegation_that_had_arrived_when_the_platform_was_cut_off_is_not_made_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("platform.db");
+    let config = Config { db: Some(db.clone()), ..Config::default() };
+    let world = World::start(config.clone()).await;
+    let (a, b) = (world.agent("a").await, world.agent("b").await);
+    let path = format!("/workspaces/{}/delegate", a.id);
+    let body = json!({ "target_id": b.id, "task": "x", "idempotency_key": "k" });
+    let first = world.post(&path, &body).expect(202).await;
+    let delegations = format!("/workspaces/{}/delegations", a.id);
+    while world.get(&delegations).expect(200).await[0]["status"] != "queued" {
+        tokio::task::yield_now().await;
+    }
+    world.platform.shutdown().await;
+    // As it stands after a kill -9 between the two writes.
+    rusqlite::Connection::open(db)
+        .unwrap()
+        .execute_batch(
+            "UPDATE activity SET status = 'dispatched' WHERE method = 'delegate';
+             DELETE FROM activity WHERE method = 'delegate_result';",
+        )
+        .unwrap();
+
+    let world = World::start(config).await;
+    assert_eq!(world.get(&delegations).expect(200).await[0]["status"], "queued");
+    let again = world.post(&path, &body).expect(200).await;
+    assert_eq!(again["delegation_id"], first["delegation_id"]);
+}
+
 /// A platform whose database has lost a table, as one whose disk fails might look.
 async fn without_table(config: Config, table: &str) -> (World, tempfile::TempDir, [Agent; 2]) {
     let folder = tempfile::tempdir().unwrap();
