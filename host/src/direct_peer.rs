@@ -44,7 +44,7 @@ impl FromStr for DirectPeer {
 
     fn from_str(text: &str) -> Result<Self, InvalidGrant> {
         let peer = text.strip_suffix(PRIVATE);
-        Ok(Self { peer: peer.unwrap_or(text).trim_end().parse()?, private: peer.is_some() })
+        Ok(Self { peer: peer.unwrap_or(text).parse()?, private: peer.is_some() })
     }
 }
 
