@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use futures::TryStreamExt as _;
 use futures::future::ready;
+use futures::stream::poll_fn;
+use futures::{StreamExt as _, TryStreamExt as _};
 use http::header::CONTENT_LENGTH;
 use http_body::Body;
 use http_body_util::{BodyExt, BodyStream, StreamBody};
 use molecule_gate::Rule;
+use tokio::sync::mpsc;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_http::p2::bindings::http::outgoing_handler::Host as _;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, RequestOptions as Options};
@@ -114,9 +116,19 @@ async fn send(
 
 /// A body that the guest writes, without its trailers, in which nobody looks for headers that are the host's. One that
 /// it gives up breaks the request off.
+///
+/// It is read to its end whether or not somebody wants it: a guest whose write fails, because the request was denied or
+/// answered early, would never look why.
 fn of_guest(body: WasiBody) -> FetchBody {
-    let frames = BodyStream::new(body).try_filter(|frame| ready(frame.is_data()));
-    StreamBody::new(frames.map_err(|_| FetchError::Canceled(Sent::Maybe))).boxed_unsync()
+    let mut written = BodyStream::new(body).try_filter(|frame| ready(frame.is_data()));
+    let (frames, mut wanted) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while let Some(frame) = written.next().await {
+            // Nobody may be there any more.
+            let _ = frames.send(frame.map_err(|_| FetchError::Canceled(Sent::Maybe))).await;
+        }
+    });
+    StreamBody::new(poll_fn(move |context| wanted.poll_recv(context))).boxed_unsync()
 }
 
 /// In the words of `wasi:http`, which has no place for what would grant a request: that is in the log.
@@ -165,5 +177,18 @@ mod tests {
         let body = of_guest(body.boxed_unsync()).collect().await.unwrap();
         assert!(body.trailers().is_none());
         assert_eq!(body.to_bytes(), "hello");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_nobody_wants_is_read_to_its_end() {
+        let (written, frames) = mpsc::unbounded_channel();
+        let mut frames = Box::pin(frames);
+        let body = StreamBody::new(poll_fn(move |context| frames.poll_recv(context)));
+        drop(of_guest(body.boxed_unsync()));
+        for _ in 0..10 {
+            written.send(Ok::<_, Error>(Frame::data(Bytes::from_static(b"more")))).unwrap();
+            tokio::task::yield_now().await;
+        }
+        assert!(!written.is_closed());
     }
 }
