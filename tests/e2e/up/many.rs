@@ -84,7 +84,5 @@ async fn many_agents_register_and_answer_survive_kill_9_and_only_what_changed_is
     host.terminate();
     let ended = host.ended().await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    for workspace in &workspaces[2..] {
-        assert_eq!(world.answers(workspace).await, ["one", "two", "three"], "once each");
-    }
+    all_answered(&world, &workspaces[2..], &["one", "two", "three"]).await;
 }
