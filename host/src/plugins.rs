@@ -42,6 +42,7 @@ pub use molecule_plugin::facts::{FactsError, VerifyError};
 pub use molecule_plugin::manifest::{HashFolderError, hash_folder};
 pub use molecule_plugin::setup::SetupLimits;
 pub use molecule_plugin::{Digest, InvalidDigest, InvalidName, PluginName, ShelfError};
+pub use molecule_protocol::plugins::PluginInfo;
 
 pub use self::error::PluginError;
 pub use self::install::{InstallRequest, Installed, Progress, SetupOutcome};
@@ -109,6 +110,19 @@ impl Plugins {
     /// Where the plugins are, a folder each; none where nothing is kept.
     pub fn folder(&self) -> Option<&Path> {
         self.inner.folder.as_deref()
+    }
+
+    /// What the platform itself keeps, and the schemes of the other sources that it can fetch from.
+    ///
+    /// # Errors
+    /// [`PluginError::Unlisted`] where the platform does not say, [`PluginError::NoPlatform`] where there is none.
+    pub async fn available(&self) -> Result<(Vec<PluginInfo>, Vec<String>), PluginError> {
+        let client = self.inner.client.as_ref().ok_or(PluginError::NoPlatform)?;
+        let unlisted = |error| PluginError::Unlisted(Box::new(error));
+        Ok((
+            client.available_plugins().await.map_err(unlisted)?,
+            client.plugin_sources().await.map_err(unlisted)?,
+        ))
     }
 
     /// What is installed, by name.

@@ -42,6 +42,7 @@ pub mod limits;
 pub mod memory;
 pub mod notify;
 pub mod platform_url;
+pub mod plugins;
 pub mod proxy;
 pub mod queue;
 pub mod register;

@@ -251,7 +251,7 @@ fn of_control(error: &ControlError) -> Exit {
 fn of_plugin(error: &PluginError) -> Exit {
     match error {
         PluginError::Absent { .. } | PluginError::NoFolder | PluginError::NoPlatform => Exit::Configuration,
-        PluginError::Platform { error, .. } => of_platform(error),
+        PluginError::Platform { error, .. } | PluginError::Unlisted(error) => of_platform(error),
         error if error.is_refusal() => Exit::Plugin,
         _ => Exit::Local,
     }

@@ -8,10 +8,10 @@ use molecule_host::plugins::{
 };
 use molecule_host::state_dir::StateDir;
 use molecule_host::token::{TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, TokenInputs};
-use molecule_host::{BuildError, Host};
+use molecule_host::{AgentSpec, BuildError, Host};
 use serde_json::json;
 
-use super::args::{InstallArgs, PluginAction, PluginArgs, PluginSettingArgs};
+use super::args::{IdentityArgs, InstallArgs, PlatformArgs, PluginAction, PluginArgs, PluginSettingArgs};
 use super::console::Console;
 use super::escape::one_line;
 use super::failure::Failure;
@@ -27,6 +27,7 @@ pub(super) fn plugin(args: PluginArgs, environment: &Environment, console: Conso
     match args.action {
         Some(PluginAction::Install) => install(args, environment, console),
         Some(PluginAction::List) | None => list(args, environment, console),
+        Some(PluginAction::Available) => available(args, environment, console),
         Some(PluginAction::Remove) => remove(args, environment, console),
         Some(PluginAction::Hash) => hash(&args, console),
         Some(PluginAction::Verify) => verify(&args, console),
@@ -75,13 +76,7 @@ fn install(args: PluginArgs, environment: &Environment, console: Console) -> Res
         }
         _ => {}
     }
-    let mut spec = settings::connection(platform, &identity, environment)?;
-    spec.token = TokenInputs {
-        flag: identity.token_file,
-        variable: environment.text(TOKEN_VARIABLE)?,
-        file_variable: environment.path(TOKEN_FILE_VARIABLE),
-        ..TokenInputs::default()
-    };
+    let mut spec = connection(platform, identity, environment)?;
     self::settings(&mut spec.plugins, &how);
     spec.plugins.report = report_install;
     let state_dir = settings::state_dir(state, environment)?;
@@ -112,6 +107,47 @@ fn install(args: PluginArgs, environment: &Environment, console: Console) -> Res
             }
         }
         Ok(())
+    })
+}
+
+/// The platform and the workspace that are named, and what speaks for it.
+fn connection(
+    platform: PlatformArgs,
+    identity: IdentityArgs,
+    environment: &Environment,
+) -> Result<AgentSpec, Failure> {
+    let mut spec = settings::connection(platform, &identity, environment)?;
+    spec.token = TokenInputs {
+        flag: identity.token_file,
+        variable: environment.text(TOKEN_VARIABLE)?,
+        file_variable: environment.path(TOKEN_FILE_VARIABLE),
+        ..TokenInputs::default()
+    };
+    Ok(spec)
+}
+
+/// What the platform has to offer.
+fn available(args: PluginArgs, environment: &Environment, console: Console) -> Result<(), Failure> {
+    let json = args.answers.json;
+    let spec = connection(args.platform, args.identity, environment)?;
+    let state_dir = settings::state_dir(args.state, environment)?;
+    super::on_threads(Hangup::Stops, |signals: Signals| async move {
+        let host = signals.or_stop(Host::builder().state_dir(&state_dir).build()).await?;
+        let shelf = signals.or_stop(Plugins::open(&host, spec)).await?;
+        let (plugins, schemes) = signals.or_stop(shelf.available()).await?;
+        if json {
+            return plugins.iter().try_for_each(|plugin| console.json(plugin));
+        }
+        let cell = |text: &str| one_line(if text.is_empty() { "-" } else { text }, 200);
+        let rows: Vec<Vec<String>> =
+            plugins.iter().map(|it| vec![cell(&it.name), cell(&it.version), cell(&it.description)]).collect();
+        match rows.is_empty() {
+            true => console.answer("the platform keeps no plugins of its own")?,
+            false => console.answer(&table(&["NAME", "VERSION", "DESCRIPTION"], &rows))?,
+        }
+        let others = schemes.iter().filter(|scheme| *scheme != "local").map(|scheme| format!("{scheme}://"));
+        let others = one_line(&others.collect::<Vec<_>>().join(", "), 200);
+        if others.is_empty() { Ok(()) } else { console.answer(&format!("it fetches from {others} as well")) }
     })
 }
 

@@ -22,6 +22,9 @@ pub enum PluginError {
         /// What the platform said.
         error: Box<PlatformError>,
     },
+    /// The platform does not say what it has.
+    #[error("the platform does not list its plugins: {0}")]
+    Unlisted(Box<PlatformError>),
     /// Its archive did not arrive, however often it was asked for.
     #[error(
         "the download of {plugin} broke off after {received} bytes{}: {what}; try again",

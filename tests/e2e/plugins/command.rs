@@ -17,6 +17,14 @@ async fn an_operator_installs_lists_upgrades_and_removes() {
     plugins::write(&world.path("two"), "dev", "2", &[("a.md", "two"), ("b.md", "two")]);
     publish(&world.github(), "acme/dev", &world.path("two"), &[Ref::Tag("v2")]).unwrap();
 
+    let ended = command(&world, &alice, &["available"]).run().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stdout.contains("dev   1        "), "{}", ended.stdout);
+    assert!(ended.stdout.ends_with("it fetches from github:// as well\n"), "{}", ended.stdout);
+    let ended = command(&world, &alice, &["available", "--json"]).run().await;
+    let offered: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((&offered["name"], &offered["version"]), (&"dev".into(), &"1".into()));
+
     let ended = command(&world, &alice, &["install", "dev"]).run().await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stdout.starts_with("installed dev 1 from local://dev: 2 files, "), "{}", ended.stdout);

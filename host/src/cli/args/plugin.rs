@@ -68,6 +68,8 @@ Examples:
   One that the platform itself keeps:
     molecule-host plugin install molecule-dev --platform-url https://acme.moleculesai.app \\
         --workspace-id 3d6f0a52-8f0e-4a37-9a5e-0d4f4c1f9b11 --token-file ./token
+  What the platform has to offer, with the same flags:
+    molecule-host plugin available ...
   One from a repository, at a tag, and only this archive:
     molecule-host plugin install 'molecule-dev@github://acme/molecule-dev#v1.2' --sha256 DIGEST
   What is there, and what its files amount to:
@@ -80,16 +82,16 @@ const PLUGIN_AFTER: &str = "\
 An agent sees its plugins under /plugins/NAME, and installs them itself where it may: --allow-plugin.
 Exit codes: 0 done; 2 configuration or authorization, or no such plugin; 6 local trouble; 7 the plugin is refused.";
 
-/// `molecule-host plugin install|list|remove|hash|verify`
+/// `molecule-host plugin install|list|available|remove|hash|verify`
 #[derive(Debug, Parser)]
 #[command(
     about = PLUGIN_ABOUT,
-    override_usage = "molecule-host plugin install NAME[@SOURCE]... [OPTIONS]\n       molecule-host plugin list [OPTIONS]\n       molecule-host plugin remove NAME... [OPTIONS]\n       molecule-host plugin hash|verify FOLDER",
+    override_usage = "molecule-host plugin install NAME[@SOURCE]... [OPTIONS]\n       molecule-host plugin list|available [OPTIONS]\n       molecule-host plugin remove NAME... [OPTIONS]\n       molecule-host plugin hash|verify FOLDER",
     after_help = PLUGIN_AFTER
 )]
 pub(in crate::cli) struct PluginArgs {
     /// What to do
-    #[arg(value_name = "install|list|remove|hash|verify", value_enum, hide_possible_values = true)]
+    #[arg(value_name = "install|list|available|remove|hash|verify", value_enum, hide_possible_values = true)]
     pub(in crate::cli) action: Option<PluginAction>,
     /// Which plugins, or the folder of one
     #[arg(value_name = "PLUGIN")]
@@ -129,6 +131,8 @@ pub(in crate::cli) enum PluginAction {
     Install,
     /// What is installed.
     List,
+    /// What the platform has to offer.
+    Available,
     /// Take away.
     Remove,
     /// The hash of a folder.

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use http::header::CONTENT_LENGTH;
+use molecule_protocol::plugins::{PluginInfo, PluginSources};
+use url::Url;
 
 use super::super::client::Client;
 use super::super::error::{PlatformError, PlatformFault, one_line};
@@ -60,6 +62,33 @@ impl Client {
             source: header("x-plugin-source").map(str::to_owned),
             body,
         })
+    }
+
+    /// `GET /workspaces/:own/plugins/available`: what the platform itself keeps, each with a word on whether it is made for
+    /// what the workspace runs on. From a platform that does not say, `GET /plugins`, without that word. 10 s; repeated.
+    ///
+    /// # Errors
+    /// Whatever keeps the platform from answering.
+    pub async fn available_plugins(&self) -> Result<Vec<PluginInfo>, PlatformError> {
+        let list = async |url: Url| {
+            let answer = self.exchange(Call::get(url)).await?;
+            answer.read(|body| PluginInfo::read_list(body).ok_or_else(|| "not a list of plugins".to_owned()))
+        };
+        match list(self.own(&["plugins", "available"])).await {
+            Err(PlatformError { fault: PlatformFault::RouteMissing, .. }) => {
+                list(self.identity().platform.segments(["plugins"])).await
+            }
+            listed => listed,
+        }
+    }
+
+    /// `GET /plugins/sources`: the schemes of the sources that the platform can fetch from. 10 s; repeated.
+    ///
+    /// # Errors
+    /// Whatever keeps the platform from answering.
+    pub async fn plugin_sources(&self) -> Result<Vec<String>, PlatformError> {
+        let call = Call::get(self.identity().platform.segments(["plugins", "sources"]));
+        Ok(self.exchange(call).await?.json::<PluginSources>()?.schemes)
     }
 
     /// `POST /workspaces/:own/plugins`: has the platform install a plugin into a container of its own, if it runs one; for
