@@ -126,13 +126,14 @@ impl Faults {
 
     /// From now on these rules.
     pub fn rules(&self, rules: Vec<Rule>) {
-        self.shared.rules.lock().expect("no panic").1 = rules.into_iter().map(|rule| (rule, 0)).collect();
+        let seed = self.shared.rules.lock().expect("no panic").0;
+        self.rules_of(seed, rules);
     }
 
     /// The same with a seed of their own.
     pub fn rules_of(&self, seed: u64, rules: Vec<Rule>) {
-        self.rules(rules);
-        self.shared.rules.lock().expect("no panic").0 = seed;
+        *self.shared.rules.lock().expect("no panic") =
+            (seed, rules.into_iter().map(|rule| (rule, 0)).collect());
     }
 
     /// Ends every connection there is; new ones are taken.

@@ -7,11 +7,10 @@ use molecule_host::plugins::{
     self, InstallRequest, Plugin, PluginError, PluginName, PluginRef, PluginSettings, Plugins, Progress,
 };
 use molecule_host::state_dir::StateDir;
-use molecule_host::token::{TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, TokenInputs};
-use molecule_host::{AgentSpec, BuildError, Host};
+use molecule_host::{BuildError, Host};
 use serde_json::json;
 
-use super::args::{IdentityArgs, InstallArgs, PlatformArgs, PluginAction, PluginArgs, PluginSettingArgs};
+use super::args::{InstallArgs, PluginAction, PluginArgs, PluginSettingArgs};
 use super::console::Console;
 use super::escape::one_line;
 use super::failure::Failure;
@@ -76,7 +75,7 @@ fn install(args: PluginArgs, environment: &Environment, console: Console) -> Res
         }
         _ => {}
     }
-    let mut spec = connection(platform, identity, environment)?;
+    let mut spec = settings::connection(platform, &identity, environment)?;
     self::settings(&mut spec.plugins, &how);
     spec.plugins.report = report_install;
     let state_dir = settings::state_dir(state, environment)?;
@@ -110,26 +109,10 @@ fn install(args: PluginArgs, environment: &Environment, console: Console) -> Res
     })
 }
 
-/// The platform and the workspace that are named, and what speaks for it.
-fn connection(
-    platform: PlatformArgs,
-    identity: IdentityArgs,
-    environment: &Environment,
-) -> Result<AgentSpec, Failure> {
-    let mut spec = settings::connection(platform, &identity, environment)?;
-    spec.token = TokenInputs {
-        flag: identity.token_file,
-        variable: environment.text(TOKEN_VARIABLE)?,
-        file_variable: environment.path(TOKEN_FILE_VARIABLE),
-        ..TokenInputs::default()
-    };
-    Ok(spec)
-}
-
 /// What the platform has to offer.
 fn available(args: PluginArgs, environment: &Environment, console: Console) -> Result<(), Failure> {
     let json = args.answers.json;
-    let spec = connection(args.platform, args.identity, environment)?;
+    let spec = settings::connection(args.platform, &args.identity, environment)?;
     let state_dir = settings::state_dir(args.state, environment)?;
     super::on_threads(Hangup::Stops, |signals: Signals| async move {
         let host = signals.or_stop(Host::builder().state_dir(&state_dir).build()).await?;

@@ -137,12 +137,6 @@ pub(super) fn spec(args: AgentArgs, environment: &Environment) -> Result<AgentSp
     let AgentArgs { platform, identity, grants, behaviour, plugins, limits } = args;
     let mut spec = connection(platform, &identity, environment)?;
     spec.name = environment.or(identity.agent_name, "MOLECULE_AGENT_NAME", values::agent_name)?;
-    spec.token = TokenInputs {
-        flag: identity.token_file,
-        variable: environment.text(TOKEN_VARIABLE)?,
-        file_variable: environment.path(TOKEN_FILE_VARIABLE),
-        ..TokenInputs::default()
-    };
     spec.grants = granted(grants);
     plugin::say(&mut spec.plugins, plugins);
     behave(&mut spec, with_variables(behaviour, environment)?);
@@ -196,6 +190,12 @@ pub(super) fn connection(
     let mut spec = AgentSpec::new(url, workspace(identity, environment)?);
     spec.org_id = environment.or(platform.org_id, "MOLECULE_ORG_ID", str::parse)?;
     spec.origin = environment.or(platform.origin, "MOLECULE_ORIGIN", str::parse)?.unwrap_or_default();
+    spec.token = TokenInputs {
+        flag: identity.token_file.clone(),
+        variable: environment.text(TOKEN_VARIABLE)?,
+        file_variable: environment.path(TOKEN_FILE_VARIABLE),
+        ..TokenInputs::default()
+    };
     Ok(spec)
 }
 

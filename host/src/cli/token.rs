@@ -1,6 +1,5 @@
 //! `molecule-host token`: the tokens of a workspace.
 
-use molecule_host::token::{TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, TokenInputs};
 use molecule_host::{Host, OldToken, Rotated, Rotation, TokenStatus, WorkspaceTokens};
 use serde_json::json;
 
@@ -18,13 +17,7 @@ use super::table::table;
 /// What stood in the way; see [`WorkspaceTokens::rotate`] for what is so after each.
 pub(super) fn token(args: TokenArgs, environment: &Environment, console: Console) -> Result<(), Failure> {
     let TokenArgs { action, keep_old, all, answers, platform, identity, state, .. } = args;
-    let mut spec = settings::connection(platform, &identity, environment)?;
-    spec.token = TokenInputs {
-        flag: identity.token_file,
-        variable: environment.text(TOKEN_VARIABLE)?,
-        file_variable: environment.path(TOKEN_FILE_VARIABLE),
-        ..TokenInputs::default()
-    };
+    let spec = settings::connection(platform, &identity, environment)?;
     let state_dir = settings::state_dir(state, environment)?;
     super::on_threads(Hangup::Stops, |signals: Signals| async move {
         let host = signals.or_stop(Host::builder().state_dir(&state_dir).build()).await?;

@@ -420,6 +420,15 @@ async fn every_endpoint_sends_what_the_matrix_says_and_again_only_where_it_may()
     }
 }
 
+#[tokio::test]
+async fn what_a_platform_does_not_list_for_a_workspace_it_may_list_for_everybody() {
+    let missing = Reply::typed(404, "text/plain", "404 page not found");
+    let server = Scripted::start([missing, Reply::json(200, r#"[{"name":"dev"}]"#)]).await;
+    assert_eq!(client(&server).available_plugins().await.unwrap()[0].name, "dev");
+    let targets: Vec<String> = server.received().into_iter().map(|request| request.target).collect();
+    assert_eq!(targets, [format!("/workspaces/{}/plugins/available", workspace()), "/plugins".to_owned()]);
+}
+
 /// What a platform does not have is said to be missing, whatever it is; the other 404s are not taken for that.
 #[tokio::test]
 async fn a_route_that_a_platform_does_not_have_is_a_feature_that_is_missing() {

@@ -2,8 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use molecule_host::platform::Client;
-use molecule_protocol::{HeartbeatRequest, StateAnswer, Status, WorkspaceId};
+use molecule_host::platform::{Client, PlatformFault};
+use molecule_platform::{Config, Platform};
+use molecule_protocol::{Delivery, HeartbeatRequest, StateAnswer, Status, WorkspaceId};
+use molecule_tests::canvas::Canvas;
+use molecule_tests::embedded::{Embedded, host, spec};
+use molecule_tests::guests;
 use molecule_tests::scripted::{Reply, Scripted};
 
 use super::{client, credentials, identity, network};
@@ -46,6 +50,10 @@ async fn a_429_for_one_workspace_holds_back_polling_of_all_and_heartbeats_of_non
         }
     };
     tokio::time::timeout(Duration::from_secs(5), paused).await.expect("a pause");
+    // Whoever waits for an answer is told at once, and nothing is sent.
+    let refused = other.peers().await.unwrap_err();
+    assert!(matches!(refused.fault, PlatformFault::RateLimited { retry_after: Some(_) }), "{refused}");
+    assert_eq!((refused.delivery(), refused.attempts), (Delivery::No, 0));
     let polling = other.state();
     tokio::pin!(polling);
     tokio::select! {
@@ -71,4 +79,19 @@ async fn the_limit_that_the_platform_tells_is_kept_to() {
     client.state().await.unwrap();
     let rest = client.pace().paused_for();
     assert!(rest > Duration::from_secs(30) && rest <= Duration::from_secs(40), "{rest:?}");
+}
+
+#[tokio::test]
+async fn more_agents_than_the_limit_carries_are_told_of() {
+    // At the intervals of a test one agent polls, beats and looks 2,100 times a minute.
+    let config = Config { rate_limit: 2000, rate_limit_in_development: true, ..Config::default() };
+    let platform = Platform::start(config).await.unwrap();
+    let canvas = Canvas::of(platform.url.to_string());
+    let alice = canvas.create("alice").await;
+    let folder = tempfile::tempdir().unwrap();
+    let agent = Embedded::start(&host(folder.path()).await, guests::ECHO, spec(canvas.url(), &alice)).await;
+    let line = agent.complains("requests a minute for heartbeats and polling").await;
+    assert!(line.contains("need 2100 ") && line.contains("takes 2000 "), "{line}");
+    agent.running.stop(Duration::ZERO).await;
+    platform.shutdown().await;
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use molecule_host::Event;
 use molecule_tests::embedded::{Embedded, host, spec};
@@ -54,6 +55,29 @@ async fn c17_after_a_lost_cursor_nothing_is_missed_and_nothing_handled_twice() {
     let polls: Vec<String> =
         front.received()[asked..].iter().filter(|it| is_poll(it)).map(|it| it.target.clone()).collect();
     assert!(polls[0].contains("since_id=") && polls[1].contains("since_secs="), "{polls:?}");
+}
+
+/// Of a stretch of several pages the newest comes first. A 410 to an older one must not let the cursor pass over it.
+#[tokio::test]
+async fn a_410_in_the_middle_of_a_stretch_of_the_log_loses_no_page() {
+    const MESSAGES: usize = 510;
+    let world = World::new().await;
+    let alice = world.create("alice").await;
+    for number in 0..MESSAGES {
+        world.say(&alice, &number.to_string()).await;
+    }
+    let (platform, asked) = (world.address(), AtomicUsize::new(0));
+    let front = Scripted::answering(move |request| match request.target.contains("before_ts=") {
+        true if asked.fetch_add(1, Ordering::SeqCst) == 0 => Reply::empty(410),
+        _ => Reply::PassOn(platform),
+    })
+    .await;
+    let host = host(&world.path("state")).await;
+    let agent = Embedded::start(&host, guests::ECHO, spec(&front.url(), &alice)).await;
+    let taken = |event: &Event| matches!(event, Event::MessageIn { .. }).then_some(());
+    agent.nth(MESSAGES, "a message", taken).await;
+    agent.complains("410 to a request without a cursor").await;
+    agent.running.stop(Duration::ZERO).await;
 }
 
 /// A page of nothing but the longest messages is longer than the host reads at once: it asks for fewer.
